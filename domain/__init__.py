@@ -1,0 +1,1 @@
+"""What things mean: nouns (models), decisions (rules), needs (ports), use cases (services). Standard library + msgspec only."""

@@ -1,0 +1,1 @@
+"""Nouns: immutable values, one file per noun group. References are by key, never by object cycles."""
