@@ -5,6 +5,7 @@ from datetime import datetime
 from msgspec import Struct
 
 from domain.models.catalog import Namespace, Statistics, Table
+from domain.models.change import ChangeEntry
 from domain.models.data_source import DiscoveryScope
 from domain.models.fact import Fact
 from domain.models.operation import SyncMode
@@ -93,7 +94,12 @@ class Comparison(Struct, frozen=True):
 
 
 class Published(Struct, frozen=True):
-    """What a publish did: the new revision and how many objects of which kind were added, removed, modified."""
+    """What a publish did: the new revision and how many objects of which kind were added, removed, modified.
+
+    `changes` holds the single changes when there are at most 500 and the revision is not the first one; else it is empty
+    and clients page `schemaDiff`.
+    """
 
     revision: int
     counts: tuple[Fact, ...]
+    changes: tuple[ChangeEntry, ...] = ()
