@@ -1,1 +1,4 @@
-"""What things mean: nouns (models), decisions (rules), needs (ports), use cases (services). Standard library + msgspec only."""
+"""What things mean: nouns (models), decisions (rules), needs (ports), use cases (services).
+
+The standard library and msgspec only.
+"""

@@ -18,7 +18,7 @@ class Permission(StrEnum):
 
 
 class Scope(Struct, frozen=True):
-    """Which sources are visible: those that satisfy every bound that is set. Persistence compiles it to one predicate."""
+    """Which sources are visible: those that satisfy every bound that is set. Persistence makes one predicate of it."""
 
     data_sources: frozenset[str] | None = None  # ids; None: any
     environments: frozenset[SourceEnvironment] | None = None
@@ -43,5 +43,5 @@ class Viewer(Struct, frozen=True):
 
 
 def system_viewer(name: str) -> Viewer:
-    """Headwater itself at work (the scheduler, a worker going on with an operation): sees all, recorded under `name`."""
+    """Headwater itself at work (the scheduler, a worker with an operation): sees all, is recorded under `name`."""
     return Viewer(name=name, kind="system", permissions=frozenset(Permission), scope=Scope())

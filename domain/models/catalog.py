@@ -4,6 +4,8 @@
 *Entries* (NamespaceEntry, TableEntry, ColumnEntry) are the same as remembered: with a stable id, at a revision.
 
 `path` is the full path below the source in the system's own words: `("shop", "public", "orders")`.
+Found values leave defaults out when they are encoded: a fingerprint does not change when a later version of Headwater
+learns to read one more attribute that a table does not have.
 """
 
 from datetime import datetime
@@ -74,7 +76,7 @@ class Namespace(Struct, frozen=True):
     comment: str | None = None
 
 
-class Column(Struct, frozen=True):
+class Column(Struct, frozen=True, omit_defaults=True):
     """A column, as found. `path` is relative to its table: one part, more for nested fields."""
 
     path: tuple[str, ...]
@@ -88,7 +90,7 @@ class Column(Struct, frozen=True):
     enum_values: tuple[str, ...] | None = None
 
 
-class Index(Struct, frozen=True):
+class Index(Struct, frozen=True, omit_defaults=True):
     """An index; `columns` holds names, or the expression where an index has one."""
 
     name: str
@@ -98,7 +100,7 @@ class Index(Struct, frozen=True):
     predicate: str | None = None
 
 
-class Constraint(Struct, frozen=True):
+class Constraint(Struct, frozen=True, omit_defaults=True):
     """A constraint; a foreign key says what it `references`."""
 
     name: str
@@ -108,8 +110,8 @@ class Constraint(Struct, frozen=True):
     references: Reference | None = None
 
 
-class Table(Struct, frozen=True):
-    """A table or view with all that belongs to it, as found. Sequences are sorted: columns by ordinal, the rest by name."""
+class Table(Struct, frozen=True, omit_defaults=True):
+    """A table or view with all that belongs to it, as found. Columns are sorted by ordinal, the rest by name."""
 
     path: tuple[str, ...]
     kind: TableKind

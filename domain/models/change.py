@@ -19,6 +19,16 @@ class ChangeAction(StrEnum):
     MODIFIED = "MODIFIED"
 
 
+class ChangePart(StrEnum):
+    """What kind of object changed. With its path it names the object: an index may be called like a column."""
+
+    NAMESPACE = "NAMESPACE"
+    TABLE = "TABLE"
+    COLUMN = "COLUMN"
+    INDEX = "INDEX"
+    CONSTRAINT = "CONSTRAINT"
+
+
 class AddNamespace(Struct, frozen=True, tag=True):
     """A namespace appeared."""
 

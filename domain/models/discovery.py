@@ -13,7 +13,7 @@ from domain.models.problem import Remedy
 
 
 class DiscoveryRequest(Struct, frozen=True):
-    """`known` maps the local name (`rules.fqn.join(path)`) of a table to the signature read last time; INCREMENTAL only."""
+    """`known`: local name (`rules.fqn.join(path)`) of a table → the signature read last time; INCREMENTAL only."""
 
     mode: SyncMode
     scope: DiscoveryScope
@@ -48,8 +48,8 @@ class UnchangedTable(Struct, frozen=True):
 class DiscoveryBatch(Struct, frozen=True):
     """A bounded piece of what a discovery finds.
 
-    The first batch lists: all namespaces in scope, and `listed`, the paths of all tables in scope. Tables that were listed
-    but neither found, unchanged nor unreadable when the stream ends or breaks are taken as not read.
+    The first batch lists: all namespaces in scope, and `listed`, the paths of all tables in scope. Tables that were
+    listed but neither found, unchanged nor unreadable when the stream ends or breaks are taken as not read.
     """
 
     namespaces: tuple[Namespace, ...] = ()

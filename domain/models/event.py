@@ -1,4 +1,4 @@
-"""Facts: what happened, durable, in order, standing on its own. Links to live objects may dangle later; values do not."""
+"""Facts: what happened, durable, in order, standing on its own. Links to live objects may dangle; values do not."""
 
 from datetime import datetime
 from enum import StrEnum

@@ -3,7 +3,7 @@
 from msgspec import Struct
 
 
-class Fact(Struct, frozen=True):
+class Fact(Struct, frozen=True, omit_defaults=True):
     """Such as `Fact("latency_p95", "3.2", "ms")`. Values are text: they are shown and cited, not computed with."""
 
     name: str

@@ -44,7 +44,7 @@ class Direction(StrEnum):
     BOTH = "BOTH"
 
 
-class Reference(Struct, frozen=True):
+class Reference(Struct, frozen=True, omit_defaults=True):
     """The far end of a foreign key. The table need not have been read."""
 
     table_path: tuple[str, ...]

@@ -22,7 +22,7 @@ class CatalogRepository(Protocol):
         ...
 
     async def compare(self, operation_id: str, data_source_id: str, coverage: Coverage) -> Comparison:
-        """What publishing would do. Current objects outside the coverage's scope, or under its `unread`, are left alone."""
+        """What publishing would do. Current objects that the run did not cover (`rules.coverage`) are left alone."""
         ...
 
     async def publish(
@@ -77,9 +77,9 @@ class RelationshipFilter(Struct, frozen=True):
 class CatalogReader(Protocol):
     """Reads of whole sets, a bounded number of statements per call whatever the number of keys.
 
-    What the viewer may not see is absent. Answers are in the order of the keys. Keyset orders: namespaces by local name,
-    tables by local name, columns by ordinal (zero-padded text) and path, relationships by the from-table's local name and
-    constraint name, changes by local name and kind of part.
+    What the viewer may not see is absent. Answers are in the order of the keys. Keyset orders: namespaces by local
+    name, tables by local name, columns by ordinal (zero-padded text) and path, relationships by the from-table's local
+    name and constraint name, changes by `rules.diff.sort_key`.
     """
 
     async def pins(self, viewer: Viewer, data_source_ids: Sequence[str]) -> dict[str, Pin]:
