@@ -1,0 +1,1 @@
+"""What every conversation with a foreign system needs: the egress guard, deadlines, TLS. Knows no system."""
