@@ -27,6 +27,22 @@ class HealthCheck(Struct, frozen=True):
     certificate_expires_at: datetime | None = None
 
 
+class HealthHour(Struct, frozen=True):
+    """All checks of one hour, summed up: seven days of a source are at most 169 of these, however often it is checked."""
+
+    at: datetime  # when the hour began
+    checks: int
+    failed: int
+    latencies: tuple[tuple[int, int], ...] = ()  # (bucket of `rules.percentiles`, how many) in order, successful checks
+
+
+class HealthHistory(Struct, frozen=True):
+    """What a judgement rests on, oldest first: the newest checks one by one, and the hours of the last seven days."""
+
+    checks: tuple[HealthCheck, ...] = ()  # at most 120, however old
+    hours: tuple[HealthHour, ...] = ()
+
+
 class HealthPart(Struct, frozen=True):
     """A named share of the score. A part that was not measured is not there: it has no weight."""
 
@@ -37,7 +53,10 @@ class HealthPart(Struct, frozen=True):
 
 
 class Health(Struct, frozen=True):
-    """What the checks add up to. `score` is the sum of weight × score of its parts."""
+    """What the checks add up to. `score` is the sum of weight × score of its parts.
+
+    Latencies are those of the successful ones among the newest 120 checks of the last hour.
+    """
 
     status: HealthStatus
     since: datetime

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Protocol
 
 from domain.models.access import Viewer
-from domain.models.health import Health, HealthCheck
+from domain.models.health import Health, HealthCheck, HealthHistory, HealthHour
 
 
 class HealthReader(Protocol):
@@ -33,18 +33,18 @@ class HealthRepository(Protocol):
         """When the source is due next; None: never."""
         ...
 
-    async def history(self, data_source_id: str, since: datetime) -> tuple[HealthCheck, ...]:
-        """The checks since then, oldest first."""
+    async def history(self, data_source_id: str, *, last: int, hours_since: datetime) -> HealthHistory:
+        """The newest `last` checks and all hours that began at or after `hours_since`, both oldest first."""
         ...
 
     async def current(self, data_source_id: str) -> Health | None:
         """The judgement as stored."""
         ...
 
-    async def add(self, data_source_id: str, check: HealthCheck, health: Health) -> None:
-        """A check and the judgement after it."""
+    async def add(self, data_source_id: str, check: HealthCheck, hour: HealthHour, health: Health) -> None:
+        """A check, the hour that it falls into (replacing what was stored of that hour), the judgement after it."""
         ...
 
-    async def prune(self, older_than: datetime, *, at_most_rows: int) -> int:
-        """Forgets old checks; how many."""
+    async def prune(self, *, checks_before: datetime, hours_before: datetime, at_most_rows: int) -> int:
+        """Forgets checks made, and hours begun, before these times; how many rows."""
         ...
