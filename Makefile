@@ -53,7 +53,6 @@ test: test-setup ## All that decides a change (at most 15 minutes; SEED and N re
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
-	$(BIN)/vulture
 	$(BIN)/pytest -n 2 --dist worksteal --durations=10 --session-timeout=$(RUN_TIMEOUT_S) $(LONG_RUNS:%=--ignore=%)
 
 unit: $(TESTABLE) ## The unit tests alone (under 15 seconds)

@@ -24,7 +24,7 @@ _DEFAULT_CASES = 300
 def pytest_configure(config: pytest.Config) -> None:
     # Into the environment, because the workers of a parallel run inherit it.
     seed = int(os.environ.setdefault("SEED", str(secrets.randbelow(2**32))))
-    if config.getoption("randomly_seed") == "default":
+    if config.getoption("randomly_seed", None) == "default":
         config.option.randomly_seed = seed
     if config.getoption("--hypothesis-seed") is None:
         config.option.hypothesis_seed = str(seed)

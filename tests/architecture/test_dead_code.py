@@ -1,0 +1,37 @@
+"""Code that only tests use, or nobody, is removed."""
+
+import ast
+from pathlib import Path
+
+import pytest
+import vulture
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+PACKAGES = ("api", "connectors", "domain", "persistence")
+
+# Called by a framework, by what it is decorated with or by its name.
+CALLED_BY_DECORATOR = ["@strawberry.*", "@*.command", "@*.callback", "@field_validator", "@model_validator"]
+CALLED_BY_NAME: list[str] = []
+
+
+def test_there_is_no_dead_code(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(REPOSITORY)
+    search = vulture.Vulture(ignore_names=CALLED_BY_NAME, ignore_decorators=CALLED_BY_DECORATOR)
+    search.scavenge(PACKAGES)
+    dead = [
+        f"{item.filename.relative_to(REPOSITORY)}:{item.first_lineno}: {item.message}"
+        for item in search.get_unused_code(min_confidence=60)
+        if item.typ != "variable" or item.first_lineno in _lines_of_constants(item.filename)
+    ]
+    assert not dead, "\n".join(dead)
+
+
+def _lines_of_constants(module: Path) -> set[int]:
+    """Variables of the module itself. Fields of structs, members of enums and parameters of protocols belong to
+    their shape, whoever reads them; local variables are the linter's.
+    """
+    return {
+        statement.lineno
+        for statement in ast.parse(module.read_text("utf-8")).body
+        if isinstance(statement, ast.Assign | ast.AnnAssign)
+    }
