@@ -4,9 +4,10 @@ import asyncio
 import errno
 import sqlite3
 import stat
-from datetime import UTC, datetime
+from contextvars import Context
 from pathlib import Path
 
+import asyncpg
 import pytest
 from sqlalchemy import Column, Integer, MetaData, Table, insert, select, text
 
@@ -38,10 +39,14 @@ async def stored(database: Database) -> list[int]:
 
 async def test_a_write_is_there_after_its_block_and_gone_after_an_exception(database: Database) -> None:
     await add(database, 1)
-    with pytest.raises(LookupError):
+
+    async def write_and_fail() -> None:
         async with database.write() as connection:
             await connection.execute(insert(numbers).values(n=2))
             raise LookupError
+
+    with pytest.raises(LookupError):
+        await write_and_fail()
     assert await stored(database) == [1]
 
 
@@ -133,17 +138,21 @@ async def test_a_full_disk_is_said_and_nothing_is_half_written(database: Databas
         await connection.execute(text("CREATE TABLE blobs (content BLOB)"))
         pages = (await connection.execute(text("PRAGMA page_count"))).scalar_one()
         await connection.execute(text(f"PRAGMA max_page_count = {pages + 3}"))
-    with pytest.raises(Unavailable) as caught:
+
+    async def write_too_much() -> None:
         async with database.write() as connection:
             await connection.execute(insert(numbers).values(n=1))
             await connection.execute(text("INSERT INTO blobs VALUES (zeroblob(1000000))"))
+
+    with pytest.raises(Unavailable) as caught:
+        await write_too_much()
     assert caught.value.problem.code == "DISK_FULL"
     assert caught.value.problem.fix
     assert await stored(database) == []
     await add(database, 2)
 
 
-async def test_a_locked_store_is_away(database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_locked_store_is_away(database: Database, tmp_path: Path) -> None:
     async with database.write() as connection:
         await connection.execute(text("PRAGMA busy_timeout = 50"))
     other = sqlite3.connect(tmp_path / "store.db", isolation_level=None)
@@ -158,7 +167,7 @@ async def test_a_locked_store_is_away(database: Database, tmp_path: Path, monkey
 async def test_waiting_for_a_turn_has_a_bound(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("persistence.database.WAIT_FOR_CONNECTION_S", 0.05)
     async with database.write():
-        task = asyncio.create_task(add(database, 1), context=__import__("contextvars").Context())
+        task = asyncio.create_task(add(database, 1), context=Context())
         with pytest.raises(Unavailable, match="STORE_UNAVAILABLE"):
             await task
 
@@ -204,8 +213,6 @@ def test_errors_of_the_operating_system(error: Exception, code: str) -> None:
 
 
 def test_postgresql_errors_are_told_apart_by_sqlstate() -> None:
-    import asyncpg
-
     codes = {
         asyncpg.DiskFullError("full"): "DISK_FULL",
         asyncpg.ConnectionDoesNotExistError("gone"): "STORE_UNAVAILABLE",
@@ -221,4 +228,3 @@ def test_postgresql_errors_are_told_apart_by_sqlstate() -> None:
     assert isinstance(translated(asyncpg.CharacterNotInRepertoireError("0x00")), InvalidInput)
     assert translated(asyncpg.UndefinedTableError("no such table")) is None
     assert translated(ValueError("a mistake of ours")) is None
-    assert datetime.now(UTC).tzinfo is UTC
