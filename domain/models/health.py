@@ -28,7 +28,7 @@ class HealthCheck(Struct, frozen=True):
 
 
 class HealthHour(Struct, frozen=True):
-    """All checks of one hour, summed up: seven days of a source are at most 169 of these, however often it is checked."""
+    """All checks of one hour, summed up: seven days of a source are at most 169, however often it is checked."""
 
     at: datetime  # when the hour began
     checks: int

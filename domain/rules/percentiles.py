@@ -1,6 +1,7 @@
 """Percentiles of latencies: exact ones of few values, and close ones of many that are kept as counts per bucket.
 
-Bucket b holds latencies above 1.1^(b-1) and up to 1.1^b ms. Its answer is the bucket's middle, at most 5 % off.
+Bucket b holds latencies above 1.1^(b-1) and up to 1.1^b ms. Its answer is the bucket's upper end: never
+too low, and less than 10 % too high.
 """
 
 import math
@@ -44,7 +45,7 @@ def bucket(latency_ms: float) -> int:
 
 
 def bucket_percentile(counts: Iterable[tuple[int, int]], share: float) -> float | None:
-    """The percentile in ms of (bucket, how many) pairs, in any order, the same bucket any number of times."""
+    """What `share` of the latencies (bucket, how many) did not exceed, in ms. A bucket may come more than once."""
     summed: dict[int, int] = {}
     for number, count in counts:
         summed[number] = summed.get(number, 0) + count
@@ -53,5 +54,5 @@ def bucket_percentile(counts: Iterable[tuple[int, int]], share: float) -> float 
     for number in sorted(summed):
         reached += summed[number]
         if reached >= wanted:
-            return math.exp((number - 0.5) * _STEP)
+            return math.exp(number * _STEP)
     return None
