@@ -72,8 +72,8 @@ fmt: $(TESTABLE) ## Format, and mend what the linter can mend
 	$(BIN)/ruff check --fix .
 
 schema: $(RUNNABLE) ## Write schema.graphql anew
-	$(BIN)/headwater schema > schema.graphql.new
-	mv schema.graphql.new schema.graphql
+	$(BIN)/headwater schema > .venv/schema.graphql
+	mv .venv/schema.graphql schema.graphql
 
 lock: $(TESTABLE) ## Write the lock files anew after a change of dependencies
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --no-emit-index-url --python-version 3.11 \
