@@ -1,3 +1,4 @@
+import signal
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -20,7 +21,8 @@ async def server(tmp_path: Path) -> AsyncIterator[HeadwaterServer]:
 async def test_is_ready_and_ends_in_order(server: HeadwaterServer):
     async with httpx.AsyncClient(base_url=server.url) as client:
         assert (await client.get("/readyz")).status_code == 200
-    assert await server.stop() == 0
+    # uvicorn raises the signal again once it has shut down in order.
+    assert await server.stop() in {0, -signal.SIGTERM}
     assert not server.is_running
 
 
