@@ -1,6 +1,6 @@
 """How we speak with a foreign system: the same few sentences to every kind."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import AbstractAsyncContextManager
 from typing import Any, Protocol
 
@@ -50,7 +50,7 @@ class Target(Struct, frozen=True):
 class Session(Protocol):
     """An open conversation. Every call is bounded by the deadline that the session was opened with."""
 
-    def discover(self, request: DiscoveryRequest) -> AsyncIterator[DiscoveryBatch]:
+    def discover(self, request: DiscoveryRequest) -> AsyncGenerator[DiscoveryBatch]:
         """What is inside, in bounded batches. Raises `Unreachable` when the conversation breaks."""
         ...
 
@@ -60,7 +60,7 @@ class Connector(Protocol):
 
     spec: ConnectorSpec
 
-    def check(self, target: Target, dialer: Dialer, *, budget_s: float) -> AsyncIterator[Step]:
+    def check(self, target: Target, dialer: Dialer, *, budget_s: float) -> AsyncGenerator[Step]:
         """Tests the connection in phases and yields each step when it starts (RUNNING) and when it ended.
 
         resolve, connect, tls, authenticate, authorize, read_catalog, latency: each with measured duration, share of the

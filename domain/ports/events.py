@@ -1,6 +1,6 @@
 """The event log and its live side."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from typing import Protocol
 
 from domain.models.access import Viewer
@@ -41,7 +41,7 @@ class EventLog(Protocol):
 class EventFeed(Protocol):
     """What this process hands to its subscribers. One reader per process, bounded queues per subscriber."""
 
-    def follow(self, viewer: Viewer, after: int | None, wanted: EventFilter) -> AsyncIterator[LoggedEvent | Gap | None]:
+    def follow(self, viewer: Viewer, after: int | None, wanted: EventFilter) -> AsyncGenerator[LoggedEvent | Gap | None]:
         """Events after a position (None: from now on), first from the log, then live: no gap, no double, in order.
 
         Yields None at least every second while nothing happens, so that the caller can send heartbeats, look at rights
@@ -67,6 +67,6 @@ class Telemetry(Protocol):
         """To every process. Never raises for a broker that is away."""
         ...
 
-    def follow(self) -> AsyncIterator[HealthSample | None]:
+    def follow(self) -> AsyncGenerator[HealthSample | None]:
         """Samples from now on, the latest per source wins for a slow reader; None at least every second."""
         ...
