@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from types import TracebackType
 from typing import Self
 
@@ -83,7 +83,7 @@ class LogFeed:
         """Something was committed here: sequence and hand out now instead of at the next poll."""
         self._nudged.set()
 
-    def follow(self, viewer: Viewer, after: int | None, wanted: EventFilter) -> AsyncIterator[LoggedEvent | Gap | None]:
+    def follow(self, viewer: Viewer, after: int | None, wanted: EventFilter) -> AsyncGenerator[LoggedEvent | Gap | None]:
         """Events after a position, no gap, no double, in order; None after each second in which there was none.
 
         `after=None` means from this call on, even when the first event is asked for later. A position above the head
@@ -94,7 +94,7 @@ class LogFeed:
 
     async def _follow(
         self, viewer: Viewer, position: int, wanted: EventFilter
-    ) -> AsyncGenerator[LoggedEvent | Gap | None, None]:
+    ) -> AsyncGenerator[LoggedEvent | Gap | None]:
         self._followers += 1
         try:
             epoch = self._epoch

@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 import msgspec
 from redis.exceptions import ResponseError
@@ -138,13 +138,13 @@ class RedisFanOut:
 
     async def _top(self, key: str) -> int:
         """The newest position in the stream; 0 for an empty one."""
-        newest = await self._redis.xrevrange(key, count=1)
+        newest: Any = await self._redis.xrevrange(key, count=1)
         return _position(newest[0][0]) if newest else 0
 
     async def _read(self, key: str, after: int) -> list[tuple[int, Entry | None]]:
-        answer = await self._redis.xread({key: f"{after}-0"}, count=READ_CHUNK, block=BLOCK_MS)
-        found = answer[0][1] if answer else ()
-        return [(_position(id), _fact(fields.get(b"fact", b""))) for id, fields in found]
+        answer: Any = await self._redis.xread({key: f"{after}-0"}, count=READ_CHUNK, block=BLOCK_MS)
+        found = answer[0][1] if answer else ()  # for each stream asked for: its name, its entries
+        return [(_position(id), _fact(fields[b"fact"])) for id, fields in found]
 
     def _key(self, epoch: str) -> str:
         return f"{self._prefix}events:{epoch}"
