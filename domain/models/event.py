@@ -77,6 +77,7 @@ class OperationEvent(Struct, frozen=True, tag="OPERATION"):
     operation_id: str
     kind: OperationKind
     state: OperationState
+    actor: str  # who asked for it: without a source, nobody else sees it, whoever works on it
     data_source_id: str | None = None
     progress: float | None = None
     eta_s: int | None = None
@@ -95,7 +96,7 @@ class LoggedEvent(Struct, frozen=True):
     event: Event
     environment: SourceEnvironment
     sensitivity: Sensitivity
-    actor: str  # of an operation without a source (a draft under test): only its actor sees it
+    actor: str  # who did it; of an operation, who asked for it
 
 
 class GapReason(StrEnum):

@@ -36,6 +36,7 @@ def operation_event(operation: Operation, step: Step | None = None) -> Operation
         operation_id=operation.id,
         kind=operation.kind,
         state=operation.state,
+        actor=operation.actor,
         data_source_id=operation.data_source_id,
         progress=operation.progress,
         eta_s=operation.eta_s,

@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.models.access import Viewer
 from domain.models.data_source import DataSource, Sensitivity, SourceEnvironment
-from domain.models.event import ChangeEvent, Event, EventFilter, EventType, LoggedEvent
+from domain.models.event import ChangeEvent, Event, EventFilter, EventType, LoggedEvent, OperationEvent
 from domain.rules import fqn
 from persistence.database import Database, Dialect
 from persistence.tables.events import event_log, events, new_epoch
@@ -54,6 +54,8 @@ class NewEvent(NamedTuple):
 
 def new_event(event: Event, at: datetime, actor: str, data_source: DataSource | None) -> NewEvent:
     """The row of a fact. Without a source only its actor sees it, so the other two are the strictest there are."""
+    if isinstance(event, OperationEvent):
+        actor = event.actor  # a worker goes on with it in its own name
     if data_source is None:
         return NewEvent(event, at, actor, None, None, SourceEnvironment.PRODUCTION, Sensitivity.RESTRICTED)
     path = event.path if isinstance(event, ChangeEvent) else ()

@@ -63,9 +63,9 @@ def change(data_source: DataSource, *path: str) -> ChangeEvent:
     return ChangeEvent(data_source.id, data_source.name, path, 2, ChangeAction.ADDED, "chg_1")
 
 
-def operation(data_source: DataSource | None) -> OperationEvent:
+def operation(data_source: DataSource | None, actor: str = "bob") -> OperationEvent:
     source_id = data_source and data_source.id
-    return OperationEvent("op_1", OperationKind.CONNECTION_TEST, OperationState.RUNNING, source_id)
+    return OperationEvent("op_1", OperationKind.CONNECTION_TEST, OperationState.RUNNING, actor, source_id)
 
 
 def viewer(name: str = "ann", scope: Scope = Scope()) -> Viewer:

@@ -137,7 +137,7 @@ async def test_who_sees_what_in_sql_and_in_memory(store: EventStore, log: SqlEve
             data_source=data_source,
         )
     for actor in ("ann", "bob"):
-        await store.write(operation(None), data_source=None, actor=actor)
+        await store.write(operation(None, actor), data_source=None, actor=actor)
     await log.sequence()
     entries, _, _ = await log.scan(SYSTEM, 0, EVERYTHING, limit=100)
     assert len(entries) == 14
