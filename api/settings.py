@@ -1,0 +1,113 @@
+"""Every setting: name, type, unit, default, meaning. Each is read from the environment as `HEADWATER_<NAME>`."""
+
+import os
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from domain.errors import StartRefused
+
+PREFIX = "HEADWATER_"
+# Not settings of the server: secrets that sources refer to.
+_SECRET_PREFIX = PREFIX + "SECRET_"
+
+
+class Settings(BaseSettings):
+    """How one process runs. Secrets print as `***`."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="forbid", frozen=True, env_ignore_empty=True)
+
+    host: str = Field("127.0.0.1", description="Address to serve on. Anything but loopback needs an admin key.")
+    port: int = Field(8000, ge=0, le=65_535, description="Port to serve on; 0 takes a free one.")
+    data_dir: Path = Field(
+        Path("data"), description="Folder of the embedded metadata store, its key file and the demo."
+    )
+    demo: bool = Field(False, description="Make a small demo shop, register it and discover it.")
+    admin_key: SecretStr | None = Field(
+        None, min_length=16, description="Bearer token that makes its holder admin; at least 16 characters."
+    )
+    database_url: SecretStr | None = Field(
+        None, description="URL of a PostgreSQL metadata store (postgresql+asyncpg://…); none: SQLite in the data folder."
+    )
+    redis_url: SecretStr | None = Field(
+        None, description="URL of the Redis that carries events and jobs between processes; none: within this process."
+    )
+    encryption_key: SecretStr | None = Field(
+        None, description="The key-encryption key: 32 random bytes in base64; none: the key file in the data folder."
+    )
+    secret_dir: Path | None = Field(
+        None, description="Folder whose files the secret store `file` may read; none: the store is off."
+    )
+    file_roots: Annotated[tuple[Path, ...] | None, NoDecode] = Field(
+        None,
+        description="Folders that SQLite sources may lie in, separated by colons; none: any readable file when embedded, "
+        "else no file.",
+    )
+    allow_private_networks: bool | None = Field(
+        None, description="Whether sources may lie on loopback and private addresses; none: only when embedded."
+    )
+    health_interval_s: float = Field(30.0, ge=1, le=86_400, description="Seconds between two health checks of a source.")
+    health_timeout_s: float = Field(10.0, ge=0.1, le=120, description="Seconds after which a health check has failed.")
+    health_kept_days: int = Field(7, ge=1, le=365, description="Days that single health checks are kept.")
+    events_kept_days: int = Field(30, ge=1, le=3_650, description="Days that events are kept for those who resume.")
+    worker_concurrency: int = Field(4, ge=1, le=64, description="Operations that one process runs at the same time.")
+    log_level: str = Field(
+        "info", pattern="^(debug|info|warning|error)$", description="The least severe lines that are logged."
+    )
+
+    @property
+    def is_loopback(self) -> bool:
+        """Whether only this machine can connect."""
+        if self.host == "localhost":
+            return True
+        try:
+            return ip_address(self.host).is_loopback
+        except ValueError:
+            return False
+
+    @property
+    def is_embedded(self) -> bool:
+        """The set-up of one person on one machine: a SQLite store, served on loopback, without a key."""
+        return self.is_loopback and self.database_url is None and self.admin_key is None
+
+    @property
+    def store_url(self) -> str:
+        """Where the metadata store is."""
+        if self.database_url is not None:
+            return self.database_url.get_secret_value()
+        return f"sqlite+aiosqlite:///{self.data_dir.absolute() / 'headwater.sqlite'}"
+
+    @property
+    def key_file(self) -> Path:
+        """Where the key-encryption key is kept when the environment does not give it."""
+        return self.data_dir / "headwater.key"
+
+
+def load(**given: Any) -> Settings:
+    """The settings from the environment, and from the command line (`given`; None: not given), which goes first.
+
+    Raises `StartRefused` that names what is wrong: an unknown variable, a value outside its bounds.
+    """
+    _refuse_unknown()
+    try:
+        return Settings(**{name: value for name, value in given.items() if value is not None})
+    except ValidationError as error:
+        # Without the value: it may be a secret.
+        wrong = "; ".join(f"{PREFIX}{'_'.join(map(str, one['loc'])).upper()}: {one['msg']}" for one in error.errors())
+        raise StartRefused(f"These settings cannot be used. {wrong}.") from None
+
+
+def _refuse_unknown() -> None:
+    known = {PREFIX + name.upper() for name in Settings.model_fields}
+    unknown = [
+        name
+        for name in os.environ
+        if name.startswith(PREFIX) and name not in known and not name.startswith(_SECRET_PREFIX)
+    ]
+    if unknown:
+        raise StartRefused(
+            f"There is no setting called {', '.join(sorted(unknown))}. The settings are {', '.join(sorted(known))}."
+        )
