@@ -5,6 +5,20 @@ Importing this package fills the MetaData.
 
 from persistence.tables.base import Json, Name, UtcDateTime, Word, metadata
 
-__all__ = ["Json", "Name", "UtcDateTime", "Word", "data_sources", "metadata", "operations"]
+__all__ = [
+    "Json",
+    "Name",
+    "UtcDateTime",
+    "Word",
+    "catalog",
+    "data_sources",
+    "events",
+    "health",
+    "metadata",
+    "operations",
+    "requests",
+    "secrets",
+]
 
-from persistence.tables import data_sources, operations  # after the names that these modules may take from here
+# After the names that these modules may take from here.
+from persistence.tables import catalog, data_sources, events, health, operations, requests, secrets
