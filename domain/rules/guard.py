@@ -1,4 +1,4 @@
-"""The removal guard: a discovery that would remove much of a catalog asks first: more often than not, a privilege went."""
+"""The removal guard: a discovery that would remove much of a catalog asks first; the usual cause is a lost grant."""
 
 MIN_TABLES = 10
 DEFAULT_MAX_SHARE = 0.2
@@ -10,6 +10,6 @@ def needs_confirmation(removed: int, current: int, max_share: float = DEFAULT_MA
         return None
     return (
         f"This would remove {removed} of {current} tables ({removed / current:.0%}), more than the {max_share:.0%} "
-        "that may go unasked. If they are only out of sight (a lost privilege, another database behind the same address), "
+        "that may go unasked. If they are only out of sight (a lost privilege, another database at the same address), "
         "mend that instead."
     )
