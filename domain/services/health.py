@@ -11,7 +11,7 @@ import msgspec
 
 from domain.errors import ProblemError
 from domain.models.access import Permission, Viewer, system_viewer
-from domain.models.data_source import DataSource, ScanFrequency
+from domain.models.data_source import DataSource
 from domain.models.event import HealthEvent
 from domain.models.health import Health, HealthCheck, HealthSample, HealthStatus
 from domain.models.secret import StoredSecret
@@ -24,6 +24,7 @@ from domain.ports.repositories.health import HealthReader
 from domain.ports.unit_of_work import UnitOfWork
 from domain.rules.decide_access import require
 from domain.rules.judge_health import MAX_CHECKS, add_check, health_status_to_source_status, hours_since, judge
+from domain.rules.scan import interval_s
 from domain.services.credentials import Credentials
 
 log = logging.getLogger(__name__)
@@ -31,12 +32,6 @@ log = logging.getLogger(__name__)
 MAX_LAST = 500
 _LOOK_EVERY_S = 0.5  # for sources that are due
 _AT_ONCE = 8
-_SCAN_INTERVAL = {
-    ScanFrequency.HOURLY: timedelta(hours=1),
-    ScanFrequency.DAILY: timedelta(days=1),
-    ScanFrequency.WEEKLY: timedelta(days=7),
-    ScanFrequency.MONTHLY: timedelta(days=30),
-}
 
 
 class HealthService:
@@ -196,7 +191,7 @@ class HealthMonitor:
                 history,
                 previous,
                 catalog_age_s=_age_s(current.last_discovered_at, check.at),
-                expected_interval_s=_interval_s(current.scan_frequency),
+                expected_interval_s=interval_s(current.scan_frequency),
             )
             await tx.health.add(source.id, check, history.hours[-1], health)
             jitter = random.uniform(0.9, 1.1)  # noqa: S311  # spreads checks out; nobody gains by guessing it
@@ -233,7 +228,3 @@ def _event(source: DataSource, check: HealthCheck, health: Health, before: Healt
 def _age_s(last: datetime | None, now: datetime) -> float | None:
     return None if last is None else (now - last).total_seconds()
 
-
-def _interval_s(frequency: ScanFrequency) -> float | None:
-    interval = _SCAN_INTERVAL.get(frequency)
-    return None if interval is None else interval.total_seconds()
