@@ -1,0 +1,107 @@
+"""Opens what is sealed in a store with the operator's key, or seals a new store under it."""
+
+import secrets
+from pathlib import Path
+from typing import NamedTuple
+
+from sqlalchemy import exists, insert, or_, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from domain.errors import StartRefused
+from domain.models.secret import SealedSecret
+from persistence.database import Database
+from persistence.secrets import tokens
+from persistence.secrets.box import Box, Envelope
+from persistence.secrets.keyring import KeyEncryptionKey, create_key_file, parse_key, read_key_file
+from persistence.secrets.tokens import SivTokens
+from persistence.tables.secrets import encryption_keys, instance, purpose_keys
+from persistence.tables.secrets import secrets as stored_secrets
+
+_FINGERPRINTS = "request fingerprints"
+_TOKENS = "tokens"
+_PURPOSES = {_FINGERPRINTS: 32, _TOKENS: tokens.KEY_BYTES}  # name → bytes
+_OWNER = "purpose key"
+
+
+class Secrets(NamedTuple):
+    """What the operator's key opens."""
+
+    box: Box
+    tokens: SivTokens
+
+
+async def open_secrets(database: Database, *, key_file: Path | None, key: str | None) -> Secrets:
+    """With the key of the setting (base64), else that of the file, which is made when the store holds nothing sealed.
+
+    Raises `StartRefused` for a key that is missing, unsafe, or not the one that this store is sealed under.
+    """
+    async with database.read() as connection:
+        instance_id = (await connection.execute(select(instance.c.instance_id))).scalar_one()
+        is_sealed = await _holds_something_sealed(connection)
+    encryption_key = _key(key_file, key, is_sealed=is_sealed)
+    envelope = Envelope(encryption_key, instance_id)
+    async with database.write() as connection:
+        await _check(connection, encryption_key, instance_id)
+        keys = {name: await _purpose_key(connection, envelope, name, size) for name, size in _PURPOSES.items()}
+    return Secrets(Box(envelope, keys[_FINGERPRINTS]), SivTokens(keys[_TOKENS]))
+
+
+def _key(key_file: Path | None, key: str | None, *, is_sealed: bool) -> KeyEncryptionKey:
+    if key:
+        return parse_key(key, origin="HEADWATER_ENCRYPTION_KEY")
+    if key_file is None:
+        raise StartRefused(
+            "No key is configured. Set HEADWATER_ENCRYPTION_KEY to 32 random bytes in base64; "
+            "make them with: openssl rand -base64 32"
+        )
+    found = read_key_file(key_file)
+    if found is not None:
+        return found
+    if is_sealed:
+        raise StartRefused(
+            "The key file in the data folder is missing, but the metadata store holds secrets that only its key opens. "
+            "Put the file back, or give its key as HEADWATER_ENCRYPTION_KEY; no new key is made in its place."
+        )
+    return create_key_file(key_file)
+
+
+async def _holds_something_sealed(connection: AsyncConnection) -> bool:
+    statement = select(
+        or_(
+            exists(select(encryption_keys.c.key_id)),
+            exists(select(purpose_keys.c.name)),
+            exists(select(stored_secrets.c.owner_id).where(stored_secrets.c.ciphertext.is_not(None))),
+        )
+    )
+    return bool((await connection.execute(statement)).scalar_one())
+
+
+async def _check(connection: AsyncConnection, key: KeyEncryptionKey, instance_id: str) -> None:
+    """Claims a store that is sealed under no key yet; refuses a key that is not the store's."""
+    await connection.execute(select(instance.c.id).with_for_update())  # one process at a time claims it
+    if not await _holds_something_sealed(connection):
+        first = insert(encryption_keys).values(key_id=key.id, check_value=key.check_value(instance_id))
+        await connection.execute(first)
+    statement = select(encryption_keys.c.check_value).where(encryption_keys.c.key_id == key.id)
+    stored = (await connection.execute(statement)).scalar_one_or_none()
+    if stored is None or not secrets.compare_digest(stored, key.check_value(instance_id)):
+        raise StartRefused(
+            "The configured key is not the one that this metadata store is sealed under. Put the right one into "
+            "HEADWATER_ENCRYPTION_KEY or the key file in the data folder; nothing was changed."
+        )
+
+
+async def _purpose_key(connection: AsyncConnection, envelope: Envelope, name: str, size_bytes: int) -> bytes:
+    """The key for one purpose: random, made once (the instance's row is locked), sealed like any secret."""
+    statement = select(purpose_keys).where(purpose_keys.c.name == name)
+    row = (await connection.execute(statement)).first()
+    if row is None:
+        sealed = envelope.seal(secrets.token_bytes(size_bytes), owner=_OWNER, field=name, version=1)
+        await connection.execute(
+            insert(purpose_keys).values(
+                name=name, key_id=sealed.key_id, wrapped_key=sealed.wrapped_key, ciphertext=sealed.ciphertext
+            )
+        )
+    else:
+        sealed = SealedSecret(key_id=row.key_id, wrapped_key=row.wrapped_key, ciphertext=row.ciphertext)
+    return envelope.open(sealed, owner=_OWNER, field=name, version=1)
