@@ -1,0 +1,234 @@
+"""GraphQL over HTTP (POST and GET), server-sent events and WebSockets, all on one path.
+
+https://graphql.github.io/graphql-over-http/draft/
+Our own view, not Strawberry's: status codes, media types, bounds and endings are decided here; Strawberry executes.
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable, Iterable
+from contextlib import aclosing
+from typing import Any
+
+from graphql import GraphQLError
+from msgspec import Struct
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route, WebSocketRoute
+from starlette.types import Receive, Scope, Send
+from starlette.websockets import WebSocket
+from strawberry.exceptions import MissingQueryError
+from strawberry.schema import BaseSchema
+from strawberry.schema.exceptions import CannotGetOperationTypeError, InvalidOperationTypeError
+from strawberry.types.execution import ExecutionResult, PreExecutionError
+from strawberry.types.graphql import OperationType
+
+from api.web.answers import EVENT_STREAM, JSON, Refused, answer, failure, payload, refusal
+from api.web.asked import Asked, from_body, from_query_string, wanted_media_type
+from api.web.auth import Gate
+from api.web.event_stream import EventStream
+from api.web.socket import GraphqlSocket, SocketLimits
+from domain.models.access import Viewer
+
+_READING = frozenset({OperationType.QUERY})
+_ONCE = frozenset({OperationType.QUERY, OperationType.MUTATION})
+_FOLLOWING = frozenset({OperationType.QUERY, OperationType.SUBSCRIPTION})
+_ANY = frozenset(OperationType)
+
+
+class WebLimits(Struct, frozen=True):
+    """Bounds of one request."""
+
+    max_body_bytes: int = 1024 * 1024
+    body_timeout_s: float = 30.0  # for all of the body to arrive
+    operation_timeout_s: float = 75.0  # of a query or mutation; longer than any `waitMs`
+    socket: SocketLimits = SocketLimits()
+
+
+class GraphqlView:
+    """`routes()` go into the application; `stop()` ends sockets and event streams before the server shuts down.
+
+    `new_context` makes the context of one operation for a viewer.
+    """
+
+    def __init__(
+        self,
+        *,
+        schema: BaseSchema,
+        gate: Gate,
+        new_context: Callable[[Viewer], Any],
+        limits: WebLimits | None = None,
+    ) -> None:
+        self._schema = schema
+        self._gate = gate
+        self._new_context = new_context
+        self._limits = limits or WebLimits()
+        self._open: set[GraphqlSocket | EventStream] = set()
+
+    def routes(self, path: str = "/graphql") -> list[BaseRoute]:
+        """One path for everything."""
+        return [Route(path, self._http, methods=["GET", "POST"]), WebSocketRoute(path, self._websocket)]
+
+    def stop(self) -> None:
+        """Sockets are closed with 1012, event streams end without `complete`: both make clients come back."""
+        for each in tuple(self._open):
+            each.stop()
+
+    async def _http(self, request: Request) -> Response:
+        media_type = JSON
+        try:
+            viewer = self._gate.admit(request)
+            media_type = wanted_media_type(request.headers.get("accept"))
+            asked = await self._asked(request)
+            if media_type == EVENT_STREAM:
+                return self._stream(viewer, asked, _FOLLOWING if _is_get(request) else _ANY)
+            result = await self._once(request, viewer, asked)
+            return answer(result, media_type)
+        except Refused as refused:
+            return refusal(refused, JSON if media_type == EVENT_STREAM else media_type)
+        except ClientDisconnect:
+            return Response(status_code=400)  # nobody reads it
+        except Exception as problem:
+            return failure(problem, JSON if media_type == EVENT_STREAM else media_type)
+
+    async def _asked(self, request: Request) -> Asked:
+        if _is_get(request):
+            return from_query_string(request.query_params)
+        return from_body(request.headers.get("content-type"), await self._body(request))
+
+    async def _body(self, request: Request) -> bytes:
+        limit = self._limits.max_body_bytes
+        too_large = Refused(
+            413, "BODY_TOO_LARGE", f"A request has at most {limit} bytes.", headers={"Connection": "close"}
+        )
+        announced = request.headers.get("content-length", "")
+        if announced.isdecimal() and int(announced) > limit:
+            raise too_large
+        body = bytearray()
+        try:
+            async with asyncio.timeout(self._limits.body_timeout_s):
+                async for chunk in request.stream():
+                    body += chunk
+                    if len(body) > limit:
+                        raise too_large
+        except TimeoutError as late:
+            raise Refused(
+                408, "REQUEST_TIMEOUT", "The body did not arrive in time.", headers={"Connection": "close"}
+            ) from late
+        return bytes(body)
+
+    async def _once(self, request: Request, viewer: Viewer, asked: Asked) -> ExecutionResult:
+        executing = asyncio.create_task(self._execute(viewer, asked, _READING if _is_get(request) else _ONCE))
+        gone = asyncio.create_task(_disconnected(request))
+        try:
+            waited_for = {executing} if asked.may_mutate else {executing, gone}
+            await asyncio.wait(
+                waited_for, timeout=self._limits.operation_timeout_s, return_when=asyncio.FIRST_COMPLETED
+            )
+            if executing.done():
+                return executing.result()
+            if gone.done():
+                raise ClientDisconnect
+            raise Refused(503, "TIMED_OUT", "The operation took too long and was stopped.")
+        finally:
+            for task in (executing, gone):
+                task.cancel()
+            await asyncio.gather(executing, gone, return_exceptions=True)
+
+    async def _execute(self, viewer: Viewer, asked: Asked, allowed: Iterable[OperationType]) -> ExecutionResult:
+        try:
+            return await self._schema.execute(
+                asked.query,
+                variable_values=asked.variables,
+                context_value=self._new_context(viewer),
+                operation_name=asked.operation_name,
+                allowed_operation_types=allowed,
+            )
+        except MissingQueryError:
+            return _unacceptable("The document is empty.")
+        except CannotGetOperationTypeError as unknown:
+            return _unacceptable(unknown.as_http_error_reason())
+        except InvalidOperationTypeError as refused:
+            raise _not_here(refused.operation_type) from refused
+
+    def _stream(self, viewer: Viewer, asked: Asked, allowed: Iterable[OperationType]) -> Response:
+        stream = EventStream(self._payloads(viewer, asked, allowed), stall_s=self._limits.socket.stall_s)
+        return _Tracked(stream, self._open)
+
+    async def _payloads(
+        self, viewer: Viewer, asked: Asked, allowed: Iterable[OperationType]
+    ) -> AsyncGenerator[dict[str, Any]]:
+        async with aclosing(self._results(viewer, asked, allowed)) as results:
+            async for result in results:
+                yield payload(result)
+
+    async def _results(
+        self, viewer: Viewer, asked: Asked, allowed: Iterable[OperationType] = _ANY
+    ) -> AsyncGenerator[ExecutionResult]:
+        stream = await self._schema.stream(
+            asked.query,
+            variable_values=asked.variables,
+            context_value=self._new_context(viewer),
+            operation_name=asked.operation_name,
+            allowed_operation_types=allowed,
+        )
+        async with aclosing(stream) as results:
+            async for result in results:
+                assert isinstance(result, ExecutionResult)  # incremental delivery is off
+                yield result
+
+    async def _websocket(self, websocket: WebSocket) -> None:
+        try:
+            self._gate.check_handshake(websocket)
+        except Refused as refused:
+            await websocket.send_denial_response(refusal(refused))
+            return
+        socket = GraphqlSocket(
+            websocket,
+            admit=lambda shown: self._gate.admit_socket(websocket, shown),
+            execute=self._results,
+            limits=self._limits.socket,
+        )
+        self._open.add(socket)
+        try:
+            await socket.run()
+        finally:
+            self._open.discard(socket)
+
+
+class _Tracked(Response):
+    """An event stream as a response, among the open ones while it lasts."""
+
+    def __init__(self, stream: EventStream, opened: set[GraphqlSocket | EventStream]) -> None:
+        super().__init__()
+        self._stream = stream
+        self._opened = opened
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        self._opened.add(self._stream)
+        try:
+            await self._stream(scope, receive, send)
+        finally:
+            self._opened.discard(self._stream)
+
+
+async def _disconnected(request: Request) -> None:
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
+
+
+def _is_get(request: Request) -> bool:
+    return request.method != "POST"  # HEAD is a GET whose body nobody sees
+
+
+def _unacceptable(message: str) -> PreExecutionError:
+    return PreExecutionError(data=None, errors=[GraphQLError(message, extensions={"code": "BAD_REQUEST"})])
+
+
+def _not_here(kind: OperationType) -> Refused:
+    if kind is OperationType.MUTATION:
+        return Refused(405, "METHOD_NOT_ALLOWED", "Mutations are sent by POST.", headers={"Allow": "POST"})
+    return Refused(
+        406,
+        "NOT_ACCEPTABLE",
+        "Subscriptions are served as text/event-stream, and over WebSockets that speak graphql-transport-ws.",
+    )
