@@ -8,7 +8,7 @@ _MIN_DONE, _MIN_ELAPSED_S = 20, 1.0  # less is no evidence: the first batch also
 
 def share_done(done: int, listed: int) -> float:
     """0 to 0.95, never less for more tables done."""
-    return _READING * min(done, listed) / listed if listed else 0.0
+    return _READING * (min(done, listed) / listed) if listed else 0.0
 
 
 def eta_s(done: int, listed: int, elapsed_s: float) -> int | None:
