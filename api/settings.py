@@ -5,7 +5,7 @@ from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import Field, SecretStr, ValidationError
+from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from domain.errors import StartRefused
@@ -30,7 +30,8 @@ class Settings(BaseSettings):
         None, min_length=16, description="Bearer token that makes its holder admin; at least 16 characters."
     )
     database_url: SecretStr | None = Field(
-        None, description="URL of a PostgreSQL metadata store (postgresql+asyncpg://…); none: SQLite in the data folder."
+        None,
+        description="URL of a PostgreSQL metadata store (postgresql+asyncpg://…); none: SQLite in the data folder.",
     )
     redis_url: SecretStr | None = Field(
         None, description="URL of the Redis that carries events and jobs between processes; none: within this process."
@@ -43,13 +44,15 @@ class Settings(BaseSettings):
     )
     file_roots: Annotated[tuple[Path, ...] | None, NoDecode] = Field(
         None,
-        description="Folders that SQLite sources may lie in, separated by colons; none: any readable file when embedded, "
-        "else no file.",
+        description="Folders that SQLite sources may lie in, separated by colons; none: any readable file when "
+        "embedded, else no file.",
     )
     allow_private_networks: bool | None = Field(
         None, description="Whether sources may lie on loopback and private addresses; none: only when embedded."
     )
-    health_interval_s: float = Field(30.0, ge=1, le=86_400, description="Seconds between two health checks of a source.")
+    health_interval_s: float = Field(
+        30.0, ge=1, le=86_400, description="Seconds between two health checks of a source."
+    )
     health_timeout_s: float = Field(10.0, ge=0.1, le=120, description="Seconds after which a health check has failed.")
     health_kept_days: int = Field(7, ge=1, le=365, description="Days that single health checks are kept.")
     events_kept_days: int = Field(30, ge=1, le=3_650, description="Days that events are kept for those who resume.")
@@ -57,6 +60,11 @@ class Settings(BaseSettings):
     log_level: str = Field(
         "info", pattern="^(debug|info|warning|error)$", description="The least severe lines that are logged."
     )
+
+    @field_validator("file_roots", mode="before")
+    @classmethod
+    def _split(cls, value: Any) -> Any:
+        return tuple(part for part in value.split(os.pathsep) if part) if isinstance(value, str) else value
 
     @property
     def is_loopback(self) -> bool:
