@@ -68,8 +68,8 @@ class PostgresqlSpec:
     """The rules of PostgreSQL settings."""
 
     kind = DataSourceKind.POSTGRESQL
-    secret_fields = ("password", "tls_client_key")
-    capabilities = (
+    secret_fields: tuple[str, ...] = ("password", "tls_client_key")
+    capabilities: tuple[Capability, ...] = (
         Capability("namespaces", True),
         Capability("views", True),
         Capability("materialized_views", True),

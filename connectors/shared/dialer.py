@@ -172,7 +172,7 @@ class GuardedDialer:
             async with asyncio.timeout(deadline.left_s):
                 reader, writer = await asyncio.open_connection(address.ip, address.port)
         except OSError as error:
-            raise _connect_error(error) from error
+            raise connect_error(error) from error
         if tls is not None:
             await start_tls(writer, tls, address.host, timeout_s=deadline.left_s)
         return reader, writer
@@ -229,7 +229,8 @@ def _file_not_found() -> Unreachable:
     )
 
 
-def _connect_error(error: OSError) -> Unreachable:
+def connect_error(error: OSError) -> Unreachable:
+    """Why no connection came about, in our words; `vendor_code` is the errno's name."""
     code = errno.errorcode.get(error.errno or 0)
     match error:
         case ConnectionRefusedError():
