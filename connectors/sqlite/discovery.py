@@ -28,8 +28,8 @@ _MEASURING_S = 5.0
 _Row = TypeVar("_Row", ColumnRow, IndexKeyRow, ForeignKeyRow)
 
 
-class _BTree(Struct):
-    """What `queries.SIZES` tells of one table or index; `size_bytes` of a table comes to hold that of its indexes."""
+class _BTree(Struct, frozen=True):
+    """What `queries.SIZES` tells of one table; its indexes are on their own."""
 
     size_bytes: int
     leaf_cells: int
@@ -42,7 +42,7 @@ class Discovery:
     def __init__(self, reader: Reader, request: DiscoveryRequest) -> None:
         self._reader = reader
         self._request = request
-        self._listing = Listing({}, (), {})
+        self._listing = Listing({}, ())
         self._schema_version = 0
         self._remaining: list[Listed] = []
         self._btrees: dict[str, _BTree] = {}
@@ -186,9 +186,6 @@ class Discovery:
                     self._estimates[fold(name or "")] = rows
         except (sqlite3.Error, Unreachable):
             return
-        for index, table in self._listing.index_tables.items():
-            if index in self._btrees and table in self._btrees:
-                self._btrees[table].size_bytes += self._btrees[index].size_bytes
 
     def _statistics(self, table: Listed) -> Statistics:
         btree = None if table.is_fragile else self._btrees.get(fold(table.name))

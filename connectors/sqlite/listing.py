@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from msgspec import Struct, field
 
 from connectors.sqlite import ddl
-from connectors.sqlite.ddl import WrittenReference, fold
+from connectors.sqlite.ddl import fold
 from connectors.sqlite.mapping import referenced, signature
 
 # SQLite expands a view by copying what it reads, each time that it is named: 40 views that name the one before twice
@@ -42,11 +42,10 @@ class Listed(Struct, frozen=True):
 
 
 class Listing(Struct, frozen=True):
-    """What is in the file: tables and views by folded name, and the table of each index, both folded."""
+    """What is in the file: tables and views by folded name."""
 
     tables: dict[str, Listed]
     unusable: tuple[Unusable, ...]
-    index_tables: dict[str, str]
 
 
 class _Object(Struct):
@@ -77,7 +76,7 @@ def listing(rows: Iterable[ObjectRow]) -> Listing:
     for table, index, sql in indexes:
         if table in objects:
             objects[table].indexes.append(f"{index}\0{sql}")
-    return Listing(_Signatures(objects).all(), tuple(unusable), {fold(index): table for table, index, _ in indexes})
+    return Listing(_Signatures(objects).all(), tuple(unusable))
 
 
 def text(raw: bytes | None) -> str:
@@ -113,18 +112,17 @@ class _Signatures:
 
     def _of_table(self, table: _Object) -> str:
         rest = sorted(table.indexes)
-        if "references" in table.sql.lower():
-            rest.extend(self._depends(reference) for reference in ddl.read_table(table.sql).references)
+        rest.extend(self._depends(parent, columns) for parent, columns in ddl.targets(table.sql))
         return signature(False, table.sql, rest)
 
-    def _depends(self, reference: WrittenReference) -> str:
-        key = fold(reference.table)
+    def _depends(self, name: str, columns: Sequence[str]) -> str:
+        key = fold(name)
         parent = self._objects.get(key)
         if parent is None or parent.is_view:
-            return reference.table
+            return name
         if key not in self._parents:
             self._parents[key] = ddl.read_table(parent.sql)
-        return referenced(reference, parent.name, self._parents[key])
+        return referenced(columns, parent.name, self._parents[key])
 
     def _reads(self, view: _Object) -> tuple[str, ...]:
         own = fold(view.name)

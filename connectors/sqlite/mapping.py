@@ -4,6 +4,7 @@ import hashlib
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from itertools import groupby
 from typing import NamedTuple
 
@@ -19,6 +20,7 @@ from domain.rules import fqn
 NAMESPACE = "main"  # SQLite's own word for the file that was opened
 _MAPPING_VERSION = "1"  # part of every signature: count up when the same SQL text is mapped to something else
 _MAX_MADE_UP_NAME = 120  # characters
+_SURELY_SHORT = 200  # characters: quoted and in UTF-8, they stay far below the limit
 
 _HIDDEN, _VIRTUAL, _STORED = 1, 2, 3  # the column `hidden` of pragma_table_xinfo
 
@@ -101,6 +103,8 @@ def shortened(name: str) -> str:
 
 def is_too_long(path: Sequence[str]) -> bool:
     """Whether a path is longer than what is remembered."""
+    if sum(map(len, path)) < _SURELY_SHORT:
+        return False
     return len(fqn.join(path).encode("utf-8", "replace")) > fqn.MAX_LOCAL_BYTES
 
 
@@ -116,7 +120,7 @@ def has_name_too_long(table: Table) -> bool:
 
 def table(rows: TableRows, parents: Mapping[str, Parent]) -> Table:
     """The table as found. `parents`: by folded name, those that its foreign keys point at, as far as they exist."""
-    written = WrittenTable() if rows.is_view else ddl.read_table(rows.sql)
+    written = WrittenTable() if rows.is_view else ddl.read_details(rows.sql)
     foreign_keys, deferred = _foreign_keys(rows, written, parents)
     constraints = _named([*_keys(rows, written), *_checks(rows, written), *foreign_keys])
     return Table(
@@ -140,9 +144,9 @@ def signature(is_view: bool, sql: str, rest: Iterable[str]) -> str:
     return digest.hexdigest()
 
 
-def referenced(reference: WrittenReference, name: str, parent: WrittenTable) -> str:
-    """What a written foreign key depends on in its parent's SQL text: the names that it resolves to."""
-    keys = reference.to_columns or (parent.primary_key.columns if parent.primary_key else ())
+def referenced(columns: Sequence[str], name: str, parent: WrittenTable) -> str:
+    """What a foreign key to these columns depends on in its parent's SQL text: the names that it resolves to."""
+    keys = tuple(map(fold, columns)) or (parent.primary_key.columns if parent.primary_key else ())
     spelled = (parent.columns[key].name if key in parent.columns else key for key in keys)
     return fqn.join((name, *spelled))
 
@@ -326,6 +330,7 @@ def _named(constraints: Sequence[Constraint]) -> list[Constraint]:
     return named
 
 
+@lru_cache(maxsize=4_096)
 def family(native: str) -> DataTypeFamily:
     """`VARCHAR(10)` → TEXT. Common names first, then SQLite's rules of affinity; total.
 
