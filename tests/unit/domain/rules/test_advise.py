@@ -20,12 +20,12 @@ WELL = {
 
 
 def advised(
+    measured: dict[str, str] = {},  # noqa: B006 — only read
     *,
     tls: TlsMode = TlsMode.VERIFY_FULL,
     pool: Pool = Pool(),  # noqa: B008 — frozen
     usual_ms: float | None = 4.0,
     without: tuple[str, ...] = (),
-    **measured: str,
 ) -> list[tuple[str, Remedy]]:
     """What is advised when all is well except for what was measured otherwise."""
     steps = [
@@ -61,12 +61,12 @@ def test_a_fact_that_was_not_measured_brings_no_advice(name: str) -> None:
 
 @pytest.mark.parametrize("name", [n for facts in WELL.values() for n in facts if n not in ("address", "tls_version")])
 def test_a_fact_that_makes_no_sense_brings_no_advice(name: str) -> None:
-    assert advised(**{name: "?"}) == []
+    assert advised({name: "?"}) == []
 
 
 @pytest.mark.parametrize("mode", [TlsMode.DISABLED, TlsMode.VERIFY_FULL])
 def test_tls_off(mode: TlsMode) -> None:
-    step, remedy = only(advised(tls_version="none", tls=mode))
+    step, remedy = only(advised({"tls_version": "none"}, tls=mode))
     assert step == "tls"
     assert remedy.title == "Encrypt the connection"
     assert remedy.rests_on == ("tls_version", "address")
@@ -74,12 +74,12 @@ def test_tls_off(mode: TlsMode) -> None:
 
 @pytest.mark.parametrize("address", ["127.0.0.1", "::1"])
 def test_tls_off_towards_this_machine_is_nothing_wrong(address: str) -> None:
-    assert advised(tls_version="none", address=address, tls=TlsMode.DISABLED) == []
+    assert advised({"tls_version": "none", "address": address}, tls=TlsMode.DISABLED) == []
 
 
 @pytest.mark.parametrize("version", ["TLSv1", "TLSv1.1"])
 def test_tls_too_old(version: str) -> None:
-    assert only(advised(tls_version=version))[1].title == "Allow a newer TLS version"
+    assert only(advised({"tls_version": version}))[1].title == "Allow a newer TLS version"
 
 
 def test_tls_without_a_look_at_the_certificate() -> None:
@@ -97,14 +97,14 @@ def test_tls_without_a_look_at_the_certificate() -> None:
     ],
 )
 def test_certificate_ends_soon(expires: str, detail: str) -> None:
-    step, remedy = only(advised(certificate_expires_at=expires))
+    step, remedy = only(advised({"certificate_expires_at": expires}))
     assert step == "tls"
     assert detail in remedy.detail
     assert remedy.rests_on == ("certificate_expires_at",)
 
 
 def test_certificate_ends_in_good_time() -> None:
-    assert advised(certificate_expires_at="2026-07-02") == []
+    assert advised({"certificate_expires_at": "2026-07-02"}) == []
 
 
 @pytest.mark.parametrize(
@@ -112,7 +112,7 @@ def test_certificate_ends_in_good_time() -> None:
     [("2026-05-31", "Upgrade the server"), ("2026-11-12", "Plan the upgrade of the server")],
 )
 def test_end_of_life(ends: str, title: str) -> None:
-    step, remedy = only(advised(server_end_of_life=ends))
+    step, remedy = only(advised({"server_end_of_life": ends}))
     assert step == "authenticate"
     assert remedy.title == title
     assert ends in remedy.detail
@@ -121,13 +121,13 @@ def test_end_of_life(ends: str, title: str) -> None:
 
 
 def test_end_of_life_of_a_server_that_hides_its_version() -> None:
-    assert only(advised(server_end_of_life="2020-01-01", without=("server_version",)))[1].rests_on == (
+    assert only(advised({"server_end_of_life": "2020-01-01"}, without=("server_version",)))[1].rests_on == (
         "server_end_of_life",
     )
 
 
 def test_superuser() -> None:
-    step, remedy = only(advised(is_superuser="true"))
+    step, remedy = only(advised({"is_superuser": "true"}))
     assert step == "authorize"
     assert remedy.rests_on == ("is_superuser",)
 
@@ -142,7 +142,7 @@ def test_superuser() -> None:
     ],
 )
 def test_pool_larger_than_what_is_left(pool: Pool, in_use: str, is_advised: bool) -> None:
-    advice = advised(pool=pool, connections_in_use=in_use)
+    advice = advised({"connections_in_use": in_use}, pool=pool)
     assert bool(advice) is is_advised
     assert all(remedy.rests_on == ("max_connections", "connections_in_use") for _, remedy in advice)
 
@@ -152,11 +152,11 @@ def test_pool_larger_than_what_is_left(pool: Pool, in_use: str, is_advised: bool
     [("24", 4.0, True), ("23", 4.0, False), ("299", 100.0, False), ("300", 100.0, True), ("300", None, False)],
 )
 def test_latency_far_from_its_own_past(now_ms: str, usual_ms: float | None, is_advised: bool) -> None:
-    advice = advised(latency_p95=now_ms, usual_ms=usual_ms)
+    advice = advised({"latency_p95": now_ms}, usual_ms=usual_ms)
     assert bool(advice) is is_advised
     assert all((step, remedy.rests_on) == ("latency", ("latency_p95",)) for step, remedy in advice)
 
 
 def test_advice_for_one_step_is_gathered() -> None:
-    advice = advised(tls=TlsMode.REQUIRED, certificate_expires_at="2026-06-02", is_superuser="true")
+    advice = advised({"certificate_expires_at": "2026-06-02", "is_superuser": "true"}, tls=TlsMode.REQUIRED)
     assert [step for step, _ in advice] == ["tls", "tls", "authorize"]

@@ -237,8 +237,9 @@ def test_what_was_not_measured_has_no_part() -> None:
     assert watch.health.parts == ()
     assert watch.health.score is None
     assert watch.health.availability_24h == 1.0
-    watch.see("." * 41)
-    assert [part.name for part in watch.health.parts if part] == ["availability", "latency", "error_rate"]
+    health = watch.see("." * 41).health
+    assert health is not None
+    assert [part.name for part in health.parts] == ["availability", "latency", "error_rate"]
 
 
 def test_each_part_says_why_in_numbers() -> None:
