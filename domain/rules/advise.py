@@ -1,8 +1,8 @@
 """Advice that follows from what a connection test measured; none where nothing is wrong or nothing was measured.
 
-The facts it reads, as connectors name them: `address` (of the server), `tls_version` ("none" without TLS),
-`certificate_expires_at`, `server_version`, `server_end_of_life` (ISO dates or times), `max_connections`,
-`connections_in_use`, `is_superuser` ("true", "false"), `latency_p95` (ms).
+The facts it reads, as connectors name them: `address` (`192.0.2.7:5432`, `[2001:db8::7]:5432`), `tls_version` ("none"
+without TLS), `certificate_expires_at`, `server_version`, `server_end_of_life` (ISO dates or times), `max_connections`,
+`reserved_connections`, `connections_in_use`, `is_superuser` ("yes", "no"), `latency_p95` (ms).
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -99,7 +99,7 @@ def _end_of_life(facts: Mapping[str, str], today: date) -> Remedy | None:
 
 
 def _superuser(facts: Mapping[str, str]) -> Remedy | None:
-    if facts.get("is_superuser") != "true":
+    if facts.get("is_superuser") != "yes":
         return None
     return Remedy(
         "Connect as a user who may only read the catalog",
@@ -111,14 +111,18 @@ def _superuser(facts: Mapping[str, str]) -> Remedy | None:
 
 def _connections(facts: Mapping[str, str], pool: Pool) -> Remedy | None:
     most, in_use = _read(facts, "max_connections", int), _read(facts, "connections_in_use", int)
-    wanted = pool.size + pool.max_overflow
-    if most is None or in_use is None or pool.mode is PoolMode.PGBOUNCER or wanted <= most - in_use:
+    reserved = _read(facts, "reserved_connections", int)
+    if most is None or in_use is None or pool.mode is PoolMode.PGBOUNCER:
         return None
+    wanted, left = pool.size + pool.max_overflow, most - in_use - (reserved or 0)
+    if wanted <= left:
+        return None
+    kept = f" and {reserved} are kept for superusers" if reserved else ""
     return Remedy(
         "Make the pool smaller",
         f"The pool may open {wanted} connections ({pool.size} + {pool.max_overflow} overflow), but {in_use} of the "
-        f"server's {most} are in use: {max(0, most - in_use)} are left for everybody.",
-        ("max_connections", "connections_in_use"),
+        f"server's {most} are in use{kept}: {max(0, left)} are left for everybody.",
+        ("max_connections", "connections_in_use", *(("reserved_connections",) if reserved else ())),
     )
 
 
@@ -147,7 +151,10 @@ def _date(value: str) -> date:
 
 
 def _is_loopback(address: str | None) -> bool:
+    if address is None:
+        return False
+    host, _, _ = address.rpartition(":")
     try:
-        return address is not None and ip_address(address).is_loopback
+        return ip_address(host.strip("[]")).is_loopback
     except ValueError:
         return False

@@ -11,10 +11,15 @@ from domain.rules.advise import advise
 TODAY = date(2026, 6, 1)
 
 WELL = {
-    "connect": {"address": "192.0.2.7"},
+    "connect": {"address": "192.0.2.7:5432"},
     "tls": {"tls_version": "TLSv1.3", "certificate_expires_at": "2027-06-01T00:00:00Z"},
     "authenticate": {"server_version": "17.2", "server_end_of_life": "2029-11-08"},
-    "authorize": {"max_connections": "100", "connections_in_use": "20", "is_superuser": "false"},
+    "authorize": {
+        "max_connections": "100",
+        "connections_in_use": "17",
+        "reserved_connections": "3",
+        "is_superuser": "no",
+    },
     "latency": {"latency_p95": "5.0"},
 }
 
@@ -72,7 +77,7 @@ def test_tls_off(mode: TlsMode) -> None:
     assert remedy.rests_on == ("tls_version", "address")
 
 
-@pytest.mark.parametrize("address", ["127.0.0.1", "::1"])
+@pytest.mark.parametrize("address", ["127.0.0.1:5432", "[::1]:5432"])
 def test_tls_off_towards_this_machine_is_nothing_wrong(address: str) -> None:
     assert advised({"tls_version": "none", "address": address}, tls=TlsMode.DISABLED) == []
 
@@ -127,7 +132,7 @@ def test_end_of_life_of_a_server_that_hides_its_version() -> None:
 
 
 def test_superuser() -> None:
-    step, remedy = only(advised({"is_superuser": "true"}))
+    step, remedy = only(advised({"is_superuser": "yes"}))
     assert step == "authorize"
     assert remedy.rests_on == ("is_superuser",)
 
@@ -135,16 +140,23 @@ def test_superuser() -> None:
 @pytest.mark.parametrize(
     ("pool", "in_use", "is_advised"),
     [
-        (Pool(size=60, max_overflow=20), "20", False),
-        (Pool(size=60, max_overflow=21), "20", True),
+        (Pool(size=60, max_overflow=20), "17", False),
+        (Pool(size=60, max_overflow=21), "17", True),
         (Pool(size=1, max_overflow=0), "100", True),
-        (Pool(size=60, max_overflow=21, mode=PoolMode.PGBOUNCER), "20", False),
+        (Pool(size=60, max_overflow=21, mode=PoolMode.PGBOUNCER), "17", False),
     ],
 )
 def test_pool_larger_than_what_is_left(pool: Pool, in_use: str, is_advised: bool) -> None:
     advice = advised({"connections_in_use": in_use}, pool=pool)
     assert bool(advice) is is_advised
-    assert all(remedy.rests_on == ("max_connections", "connections_in_use") for _, remedy in advice)
+    assert all(
+        remedy.rests_on == ("max_connections", "connections_in_use", "reserved_connections") for _, remedy in advice
+    )
+
+
+def test_a_server_that_keeps_no_connections_back() -> None:
+    advice = advised({"connections_in_use": "95"}, without=("reserved_connections",))
+    assert only(advice)[1].rests_on == ("max_connections", "connections_in_use")
 
 
 @pytest.mark.parametrize(
@@ -158,5 +170,5 @@ def test_latency_far_from_its_own_past(now_ms: str, usual_ms: float | None, is_a
 
 
 def test_advice_for_one_step_is_gathered() -> None:
-    advice = advised({"certificate_expires_at": "2026-06-02", "is_superuser": "true"}, tls=TlsMode.REQUIRED)
+    advice = advised({"certificate_expires_at": "2026-06-02", "is_superuser": "yes"}, tls=TlsMode.REQUIRED)
     assert [step for step, _ in advice] == ["tls", "tls", "authorize"]
