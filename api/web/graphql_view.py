@@ -32,6 +32,8 @@ from domain.models.access import Viewer
 _READING = frozenset({OperationType.QUERY})
 _ONCE = frozenset({OperationType.QUERY, OperationType.MUTATION})
 _FOLLOWING = frozenset({OperationType.QUERY, OperationType.SUBSCRIPTION})
+_CLOSE = {"Connection": "close"}
+_DRAINED_LIMITS = 8  # how much of a body that is too large is read, and dropped, as a multiple of the limit
 _ANY = frozenset(OperationType)
 
 
@@ -97,23 +99,21 @@ class GraphqlView:
 
     async def _body(self, request: Request) -> bytes:
         limit = self._limits.max_body_bytes
-        too_large = Refused(
-            413, "BODY_TOO_LARGE", f"A request has at most {limit} bytes.", headers={"Connection": "close"}
-        )
-        announced = request.headers.get("content-length", "")
-        if announced.isdecimal() and int(announced) > limit:
-            raise too_large
-        body = bytearray()
+        body, size = bytearray(), 0
         try:
             async with asyncio.timeout(self._limits.body_timeout_s):
                 async for chunk in request.stream():
-                    body += chunk
-                    if len(body) > limit:
-                        raise too_large
+                    size += len(chunk)
+                    if size <= limit:
+                        body += chunk
+                    # A client reads our refusal only when it has sent what it had begun to send.
+                    elif size > limit * _DRAINED_LIMITS:
+                        break
         except TimeoutError as late:
-            raise Refused(
-                408, "REQUEST_TIMEOUT", "The body did not arrive in time.", headers={"Connection": "close"}
-            ) from late
+            if size <= limit:
+                raise Refused(408, "REQUEST_TIMEOUT", "The body did not arrive in time.", headers=_CLOSE) from late
+        if size > limit:
+            raise Refused(413, "BODY_TOO_LARGE", f"A request has at most {limit} bytes.", headers=_CLOSE)
         return bytes(body)
 
     async def _once(self, request: Request, viewer: Viewer, asked: Asked) -> ExecutionResult:
