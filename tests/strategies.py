@@ -4,7 +4,7 @@ Tables are made from a drawn seed: drawing each attribute of each column would t
 failing example prints whole in any case.
 """
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from random import Random
 from typing import TypeVar
 
@@ -125,18 +125,25 @@ tables = randoms.map(_table)
 two_states = randoms.map(_two_states)  # of one table: parts of it stay, go, come, change places or differ
 namespaces = st.builds(Namespace, path=randoms.map(_names), comment=st.none() | st.sampled_from(AWKWARD))
 
-globs = st.text(st.sampled_from("ab.*?[]!-"), max_size=6)
-scopes = st.builds(
-    DiscoveryScope, include=st.lists(globs, max_size=2).map(tuple), exclude=st.lists(globs, max_size=2).map(tuple)
-)
-coverages = st.builds(
-    Coverage,
-    at=st.integers(0, 10_000).map(lambda minutes: datetime.fromtimestamp(1_767_225_600 + 60 * minutes, UTC)),
-    mode=st.sampled_from(SyncMode),
-    scope=scopes,
-    unread=st.lists(
-        st.builds(Unreadable, path=st.lists(names, max_size=3).map(tuple), reason=st.just("permission denied")),
-        max_size=3,
-    ).map(tuple),
-    share=st.floats(0, 1),
-)
+
+def _scope(random: Random) -> DiscoveryScope:
+    def globs() -> tuple[str, ...]:
+        return tuple("".join(random.choices("ab.*?[]!-", k=random.randint(0, 5))) for _ in range(random.randint(0, 2)))
+
+    return DiscoveryScope(globs(), globs())
+
+
+def _coverage(random: Random) -> Coverage:
+    return Coverage(
+        at=datetime(2026, 1, 1, tzinfo=UTC) + timedelta(minutes=random.randint(0, 10_000)),
+        mode=random.choice(list(SyncMode)),
+        scope=_scope(random),
+        unread=tuple(
+            Unreadable(_names(random)[: random.randint(0, 3)], "permission denied") for _ in range(random.randint(0, 2))
+        ),
+        share=random.random(),
+    )
+
+
+scopes = randoms.map(_scope)
+coverages = randoms.map(_coverage)

@@ -32,15 +32,11 @@ def like_pattern(match: str) -> str:
     return f"%{escaped}%"
 
 
-def in_scope(name: str, include: Sequence[str], exclude: Sequence[str]) -> bool:
-    """Whether a name such as `public.orders` is included and not excluded. An empty `include` includes all."""
-    return (not include or _matches((name,), include)) and not _matches((name,), exclude)
-
-
 def table_in_scope(path: Sequence[str], scope: DiscoveryScope) -> bool:
-    """Whether a table is discovered. Its globs see `namespace.table` and the whole local name, quoted as in an fqn.
+    """Whether a table is discovered: included (an empty `include` includes all) and not excluded.
 
-    So `public.*` and `shop.public.*` both choose the tables of `("shop", "public")`.
+    Globs see `namespace.table` and the whole local name, each quoted as in an fqn: `public.*` and `shop.public.*` both
+    choose the tables of `("shop", "public")`.
     """
     names = {fqn.join(path[-2:]), fqn.join(path)}
     return (not scope.include or _matches(names, scope.include)) and not _matches(names, scope.exclude)

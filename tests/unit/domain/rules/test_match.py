@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from domain.errors import InvalidInput
 from domain.models.data_source import DiscoveryScope
-from domain.rules import match
+from domain.rules import fqn, match
 from tests import strategies
 
 _few = st.text(st.sampled_from("abA%_\\*?ßẞſ'\""), max_size=8)
@@ -94,7 +94,14 @@ def test_a_scope_chooses_tables(include: tuple[str, ...], exclude: tuple[str, ..
     paths = [("shop", "public", "orders"), ("shop", "public", "tmp_1"), ("shop", "audit", "log")]
     scope = DiscoveryScope(include, exclude)
     assert {".".join(path[1:]) for path in paths if match.table_in_scope(path, scope)} == chosen
-    assert {name for name in (".".join(path[1:]) for path in paths) if match.in_scope(name, include, exclude)} <= chosen
+
+
+@given(st.text(st.sampled_from("ab."), max_size=3), st.text(st.sampled_from("ab*?."), max_size=4))
+def test_a_glob_covers_the_whole_name(table: str, glob: str) -> None:
+    """As a plain matcher says, for globs without brackets."""
+    name = fqn.join(("a", table))
+    assert match.table_in_scope(("a", table), DiscoveryScope(include=(glob,))) is _covers(name, glob)
+    assert match.table_in_scope(("a", table), DiscoveryScope(exclude=(glob,))) is not _covers(name, glob)
 
 
 def test_a_scope_sees_names_as_they_are_written_in_an_fqn() -> None:
