@@ -1,0 +1,27 @@
+"""What of a source is wanted."""
+
+import strawberry
+
+from api.graphql.arguments import given
+from domain.models import registration as domain
+
+
+@strawberry.input(description="What of a source is discovered; given whole.")
+class ScopeInput:
+    """What is discovered."""
+
+    include: list[str] | None = strawberry.field(
+        default=strawberry.UNSET,
+        description="Patterns of names such as `public.*`; `*`, `?` and `[…]` as in a shell. None or empty: everything.",
+    )
+    exclude: list[str] | None = strawberry.field(
+        default=strawberry.UNSET, description="Patterns of names to leave out, even when included."
+    )
+    max_tables: int | None = strawberry.field(
+        default=strawberry.UNSET, description="How many tables at most; no bound when not given."
+    )
+
+
+def scope(value: ScopeInput) -> domain.ScopeInput:
+    """The domain's form of it."""
+    return domain.ScopeInput(tuple(value.include or ()), tuple(value.exclude or ()), given(value.max_tables))

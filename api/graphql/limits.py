@@ -1,0 +1,15 @@
+"""How much one document may ask for."""
+
+from collections.abc import Iterator
+
+from strawberry.extensions import SchemaExtension
+
+MAX_TOKENS = 10_000
+
+
+class BoundedDocument(SchemaExtension):
+    """A document of more tokens is refused while it is read."""
+
+    def on_operation(self) -> Iterator[None]:
+        self.execution_context.parse_options["max_tokens"] = MAX_TOKENS
+        yield

@@ -1,0 +1,1 @@
+"""Roots of watching: authorise, follow, map, yield."""
