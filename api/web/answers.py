@@ -82,7 +82,7 @@ def internal_error(cause: BaseException) -> dict[str, Any]:
     """What a client is told of a failure that nobody expected: an id under which the log has all of it."""
     _log.error("request_failed", exc_info=cause)
     told = error("INTERNAL", "Something unexpected went wrong; the log has the details under this id.")
-    told["extensions"]["requestId"] = structlog.contextvars.get_contextvars().get("request_id")
+    told["extensions"]["id"] = structlog.contextvars.get_contextvars().get("request_id")
     return told
 
 

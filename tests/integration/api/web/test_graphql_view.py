@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import json
 import socket
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from typing import Any
 
 import httpx
@@ -135,9 +135,10 @@ class Served:
             yield opened
 
     async def all_ended(self) -> None:
-        async with asyncio.timeout(3):
-            while self.journal.running:
-                await asyncio.sleep(0.01)
+        await _until(lambda: not self.journal.running)
+
+    async def begun(self) -> None:
+        await _until(lambda: self.journal.running > 0)
 
 
 @contextlib.asynccontextmanager
@@ -178,6 +179,12 @@ async def served() -> AsyncIterator[Served]:
         yield running
 
 
+async def _until(holds: Callable[[], bool]) -> None:
+    async with asyncio.timeout(3):
+        while not holds():  # noqa: ASYNC110  # resolvers run in the server, which knows no event of ours
+            await asyncio.sleep(0.01)
+
+
 async def say(opened: ClientConnection, **message: Any) -> None:
     await opened.send(json.dumps(message))
 
@@ -188,11 +195,12 @@ async def hear(opened: ClientConnection) -> Any:
 
 async def close_code(opened: ClientConnection) -> int:
     """The code that the server closes the socket with."""
-    with pytest.raises(ConnectionClosed) as closing:
-        while True:
-            await asyncio.wait_for(opened.recv(), 5)
-    assert closing.value.rcvd is not None
-    return closing.value.rcvd.code
+    async with asyncio.timeout(5):
+        with contextlib.suppress(ConnectionClosed):
+            while True:
+                await opened.recv()
+    assert opened.close_code is not None
+    return opened.close_code
 
 
 def subscribe(id: str, query: str, **payload: Any) -> dict[str, Any]:
@@ -267,8 +275,7 @@ class TestHttp:
 
     async def test_a_query_ends_with_its_client(self, served: Served):
         asking = asyncio.create_task(served.post({"query": "{ forever }"}))
-        while not served.journal.running:
-            await asyncio.sleep(0.01)
+        await served.begun()
         asking.cancel()
         await served.all_ended()
         assert served.journal.cancelled == 1
@@ -326,22 +333,18 @@ class TestEventStream:
 
     @pytest.mark.parametrize("field", ["endless", "silent"])
     async def test_ends_with_its_client(self, served: Served, field: str):
-        async with httpx.AsyncClient(trust_env=False, verify=False) as client:  # noqa: S501
-            async with client.stream(
-                "GET",
-                served.url,
-                params={"query": f"subscription {{ {field} }}"},
-                headers={"accept": "text/event-stream"},
-            ) as answer:
-                async for _ in answer.aiter_lines():
-                    if served.journal.running:
-                        break
+        query = {"query": f"subscription {{ {field} }}"}
+        async with (
+            httpx.AsyncClient(trust_env=False, verify=False) as client,  # noqa: S501
+            client.stream("GET", served.url, params=query, headers={"accept": "text/event-stream"}) as answer,
+        ):
+            assert answer.status_code == 200
+            await served.begun()
         await served.all_ended()
 
     async def test_ends_when_the_server_stops(self, served: Served):
         following = asyncio.create_task(served.get("text/event-stream", query="subscription { silent }"))
-        while not served.journal.running:
-            await asyncio.sleep(0.01)
+        await served.begun()
         served.view.stop()
         assert (await following).text == ":\n\n"
         await served.all_ended()
@@ -353,8 +356,7 @@ class TestEventStream:
             f"GET /graphql?query=subscription{{endless(padding:50000)}} HTTP/1.1\r\nHost: {served.address}\r\n"
             "Accept: text/event-stream\r\n\r\n".encode()
         )
-        while not served.journal.running:
-            await asyncio.sleep(0.01)
+        await served.begun()
         await served.all_ended()
         writer.transport.abort()
         del reader
@@ -398,8 +400,7 @@ class TestSocket:
     async def test_complete_cancels(self, served: Served):
         async with served.socket() as opened:
             await say(opened, **subscribe("s", "subscription { silent }"))
-            while not served.journal.running:
-                await asyncio.sleep(0.01)
+            await served.begun()
             await say(opened, type="complete", id="s")
             await served.all_ended()
             await say(opened, type="complete", id="never was")
@@ -410,8 +411,7 @@ class TestSocket:
     async def test_operations_end_with_their_socket(self, served: Served, field: str):
         async with served.socket() as opened:
             await say(opened, **subscribe("1", f"subscription {{ {field} }}"))
-            while not served.journal.running:
-                await asyncio.sleep(0.01)
+            await served.begun()
             opened.transport.abort()
         await served.all_ended()
 
@@ -469,8 +469,7 @@ class TestSocket:
     async def test_a_socket_that_takes_nothing_is_closed(self, served: Served):
         async with served.socket(max_queue=1) as opened:
             await say(opened, **subscribe("1", "subscription { endless(padding: 50000) }"))
-            while not served.journal.running:
-                await asyncio.sleep(0.01)
+            await served.begun()
             await served.all_ended()
             # Once it reads again, it is told why.
             assert await close_code(opened) == 1013
@@ -478,8 +477,7 @@ class TestSocket:
     async def test_the_server_stops(self, served: Served):
         async with served.socket() as opened:
             await say(opened, **subscribe("1", "subscription { silent }"))
-            while not served.journal.running:
-                await asyncio.sleep(0.01)
+            await served.begun()
             served.view.stop()
             assert await close_code(opened) == 1012
         await served.all_ended()
