@@ -19,7 +19,8 @@ After = Annotated[
 Match = Annotated[
     str | None,
     strawberry.argument(
-        description="Only those whose name holds this text, in any case; `*` and `?` make it a pattern of the whole name."
+        description="Only those whose name holds this text, in any case; "
+        "`*` and `?` make it a pattern of the whole name."
     ),
 ]
 Kinds = Annotated[list[TableKind] | None, strawberry.argument(description="Only tables of these kinds.")]

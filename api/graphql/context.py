@@ -22,9 +22,4 @@ class Context:
         self.loaders = Loaders(self.services, self.viewer)
 
 
-def new_context(services: Services, viewer: Viewer) -> Context:
-    """The context of one operation."""
-    return Context(services, viewer)
-
-
 Info = strawberry.Info[Context, None]

@@ -12,7 +12,9 @@ from typing import Any
 
 from graphql import ExecutionResult, GraphQLError, GraphQLSyntaxError
 from strawberry import ExceptionHandler
+from strawberry.exceptions import MissingQueryError
 from strawberry.extensions import SchemaExtension
+from strawberry.schema.exceptions import CannotGetOperationTypeError, InvalidOperationTypeError
 from strawberry.types.execution import ExecutionResult as StrawberryResult
 from strawberry.types.field import StrawberryField
 from strawberry.types.info import Info
@@ -24,6 +26,7 @@ from domain.models import problem as domain
 log = logging.getLogger(__name__)
 
 MASKED = "INTERNAL"
+_NOT_UNDERSTOOD = (MissingQueryError, CannotGetOperationTypeError, InvalidOperationTypeError)
 _MASKED_MESSAGE = "Something went wrong inside Headwater; the log has it under the id."
 
 
@@ -52,7 +55,7 @@ class ReadableErrors(SchemaExtension):
 
 def readable(error: GraphQLError) -> GraphQLError:
     """The error as clients see it; what has a code already stays as it is."""
-    if error.extensions.get("code"):
+    if (error.extensions or {}).get("code"):
         return error
     cause = error.original_error
     if isinstance(cause, ProblemError):
@@ -64,7 +67,7 @@ def readable(error: GraphQLError) -> GraphQLError:
     # A document or variable that is wrong points at a place in the document, and not at a field of the answer.
     if error.path is None and error.nodes:
         return _told(error, error.message, {"code": "GRAPHQL_VALIDATION_FAILED"})
-    if error.path is None and cause is None:
+    if error.path is None and (cause is None or isinstance(cause, _NOT_UNDERSTOOD)):
         return _told(error, error.message, {"code": "BAD_REQUEST"})
     return _masked(error)
 

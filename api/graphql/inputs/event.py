@@ -23,7 +23,9 @@ class EventFilter:
     types: list[EventType] | None = strawberry.field(default=strawberry.UNSET, description="Only about these.")
 
 
-FilterArgument = Annotated[EventFilter | None, strawberry.argument(description="Which events; all when not given.")]
+FilterArgument = Annotated[
+    EventFilter | None, strawberry.argument(name="filter", description="Which events; all when not given.")
+]
 
 
 def event_filter(value: EventFilter | None) -> domain.EventFilter:

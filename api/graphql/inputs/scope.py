@@ -12,7 +12,7 @@ class ScopeInput:
 
     include: list[str] | None = strawberry.field(
         default=strawberry.UNSET,
-        description="Patterns of names such as `public.*`; `*`, `?` and `[…]` as in a shell. None or empty: everything.",
+        description="Patterns of names such as `public.*`, with `*`, `?` and `[…]` as in a shell; empty: everything.",
     )
     exclude: list[str] | None = strawberry.field(
         default=strawberry.UNSET, description="Patterns of names to leave out, even when included."

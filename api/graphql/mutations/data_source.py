@@ -14,10 +14,9 @@ from api.graphql.mutations.results import (
     DeletePayload,
     DeleteResult,
     data_source_payload,
+    data_source_result,
 )
-from api.graphql.types.problem import problem
 from domain.errors import ProblemError
-from domain.models.problem import Problem
 from domain.rules import ids
 
 Id = Annotated[strawberry.ID, strawberry.argument(description="The source.")]
@@ -32,24 +31,25 @@ class DataSourceMutations:
     """Writing sources."""
 
     @strawberry.mutation(
-        description="Registers sources, or changes those whose names are registered. One answer for each entry, in order; "
+        description="Registers sources, or changes those whose names are registered. "
+        "One answer for each entry, in order; "
         "an entry with a problem has changed nothing and stops no other. "
         "A list that is empty or has more than 1000 entries gets one problem as a whole."
     )
     async def register_data_sources(
         self,
         info: Info,
-        input: Annotated[list[DataSourceInput], strawberry.argument(description="1 to 1000 sources.")],
+        input_: Annotated[list[DataSourceInput], strawberry.argument(name="input", description="1 to 1000 sources.")],
         write: WriteArgument = strawberry.UNSET,
     ) -> list[DataSourceResult]:
         context = info.context
         try:
             outcomes = await context.services.data_sources.register(
-                context.viewer, [data_source_input(one) for one in input], write_options(write)
+                context.viewer, [data_source_input(one) for one in input_], write_options(write)
             )
         except ProblemError as error:
-            return [problem(error.problem)]
-        return [problem(one) if isinstance(one, Problem) else data_source_payload(one) for one in outcomes]
+            return [data_source_result(error.problem)]
+        return [data_source_result(one) for one in outcomes]
 
     @strawberry.mutation(description="Changes a source. Absent is unchanged, null is cleared.")
     async def update_data_source(

@@ -50,12 +50,12 @@ class OperationMutations:
     async def discover(
         self,
         info: Info,
-        input: Annotated[DiscoverInput, strawberry.argument(description="What to discover.")],
+        input_: Annotated[DiscoverInput, strawberry.argument(name="input", description="What to discover.")],
         wait_ms: WaitMs = 0,
         write: WriteArgument = strawberry.UNSET,
     ) -> OperationResult:
         services, viewer = info.context.services, info.context.viewer
-        started = await services.discoveries.start(viewer, discover_input(input), write_options(write))
+        started = await services.discoveries.start(viewer, discover_input(input_), write_options(write))
         return operation(await services.operations.wait(viewer, started, wait_ms))
 
     @strawberry.mutation(description="Lets an operation that waits for a person go on.")

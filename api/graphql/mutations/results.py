@@ -1,6 +1,6 @@
 """What mutations answer: what was done, or the problem that was in the way."""
 
-from typing import Annotated
+from typing import Annotated, cast
 
 import strawberry
 
@@ -13,7 +13,9 @@ from api.graphql.types.problem import (
     LimitedProblem,
     NotFoundProblem,
     UnavailableProblem,
+    problem,
 )
+from domain.models.problem import Problem
 from domain.models.registration import Registered
 
 
@@ -67,3 +69,10 @@ def data_source_payload(value: Registered) -> DataSourcePayload:
     return DataSourcePayload(
         data_source=current_data_source(value.data_source), created=value.created, unchanged=value.unchanged
     )
+
+
+def data_source_result(value: Registered | Problem) -> DataSourceResult:
+    """A window on what became of one of several registrations."""
+    if isinstance(value, Problem):
+        return cast(DataSourceResult, problem(value))  # no registration is UNREACHABLE: nothing is spoken to
+    return data_source_payload(value)

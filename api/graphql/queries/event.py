@@ -23,11 +23,11 @@ class EventQueries:
             Cursor | None,
             strawberry.argument(description="Go on behind this event; from the oldest that is kept when not given."),
         ] = strawberry.UNSET,
-        filter: FilterArgument = strawberry.UNSET,
+        filter_: FilterArgument = strawberry.UNSET,
         first: Annotated[
             int | None, strawberry.argument(description="How many at most: 1 to 100, 50 when not given.")
         ] = strawberry.UNSET,
     ) -> EventPage | None:
         context = info.context
-        found = await context.services.events.page(context.viewer, given(after), event_filter(filter), given(first))
+        found = await context.services.events.page(context.viewer, given(after), event_filter(filter_), given(first))
         return event_page(found)

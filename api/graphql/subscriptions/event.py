@@ -28,13 +28,13 @@ class EventSubscriptions:
         self,
         info: Info,
         after: After = strawberry.UNSET,
-        filter: FilterArgument = strawberry.UNSET,
+        filter_: FilterArgument = strawberry.UNSET,
         heartbeat_seconds: Annotated[
             int, strawberry.argument(description="Say Heartbeat when nothing came for that long: 1 to 300.")
         ] = 15,
     ) -> AsyncGenerator[Envelope, None]:
         context = info.context
-        wanted = event_filter(filter)
+        wanted = event_filter(filter_)
         items = context.services.events.follow(context.viewer, given(after), wanted, heartbeat_seconds)
         return streamed(info, items, envelope)
 

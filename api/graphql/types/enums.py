@@ -243,7 +243,7 @@ _described(
     SOURCE_READ="See sources and what is in them.",
     SOURCE_WRITE="Register, change and delete sources.",
     SOURCE_TEST="Test connections.",
-    SECRET_WRITE="Give and change secrets.",
+    SECRET_WRITE="Give and change secrets.",  # noqa: S106 - a description
     DISCOVER="Start, confirm and cancel discoveries.",
 )
 _described(

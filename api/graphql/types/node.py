@@ -23,12 +23,10 @@ class CatalogNode(Node):
     """A source or anything found in one."""
 
     fqn: str = strawberry.field(
-        description="The fully qualified name: source, then the path in the system's own words, each part quoted if needed."
+        description="The fully qualified name: the source, then the path in the system's own words; "
+        "each part quoted if needed."
     )
     name: str = strawberry.field(description="The last part of the fully qualified name, unquoted.")
-    data_source: Annotated["DataSource", strawberry.lazy("api.graphql.types.data_source")] = strawberry.field(
-        description="The source that this belongs to; a source itself."
-    )
     first_seen_at: datetime = strawberry.field(
         description="When it was first found. Of a source: when it was registered."
     )
@@ -38,3 +36,7 @@ class CatalogNode(Node):
     removed_at: datetime | None = strawberry.field(
         description="When it was found to be gone, null while it is there. A deleted source is not kept."
     )
+
+    @strawberry.field(description="The source that this belongs to; a source itself.")
+    def data_source(self) -> Annotated["DataSource", strawberry.lazy("api.graphql.types.data_source")]:
+        raise NotImplementedError  # each kind of node has its own way to its source
