@@ -13,7 +13,7 @@ class Permission(StrEnum):
     SOURCE_READ = "SOURCE_READ"
     SOURCE_WRITE = "SOURCE_WRITE"
     SOURCE_TEST = "SOURCE_TEST"
-    SECRET_WRITE = "SECRET_WRITE"
+    SECRET_WRITE = "SECRET_WRITE"  # noqa: S105 — the name of a permission
     DISCOVER = "DISCOVER"
 
 

@@ -96,8 +96,8 @@ class Comparison(Struct, frozen=True):
 class Published(Struct, frozen=True):
     """What a publish did: the new revision and how many objects of which kind were added, removed, modified.
 
-    `changes` holds the single changes when there are at most 500 and the revision is not the first one; else it is empty
-    and clients page `schemaDiff`.
+    `changes` holds the single changes when there are at most 500 and the revision is not the first one; else it is
+    empty and clients page `schemaDiff`.
     """
 
     revision: int

@@ -1,4 +1,7 @@
-"""What people ask for when they register or change a source. UNSET: not said (default on create, unchanged on update)."""
+"""What people ask for when they register or change a source.
+
+UNSET: not said (the default on create, unchanged on update).
+"""
 
 from typing import Any
 
@@ -45,7 +48,7 @@ class ScopeInput(Struct, frozen=True):
 
 
 class DataSourcePatch(Struct, frozen=True):
-    """Every attribute that can be said of a source. UNSET: unchanged; None: cleared (to the default where it needs one)."""
+    """Every attribute of a source. UNSET: unchanged; None: cleared (to its default where it needs one)."""
 
     name: str | UnsetType = UNSET
     connection: ConnectionInput | UnsetType = UNSET

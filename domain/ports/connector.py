@@ -32,7 +32,7 @@ class ConnectorSpec(Protocol):
         ...
 
     def audience(self, settings: Mapping[str, Any]) -> tuple[Any, ...]:
-        """To whom the secret would be shown (host, port, user, TLS): when it changes, the secret must be given again."""
+        """To whom the secret would be shown (host, port, user, TLS): when it changes, the secret is needed again."""
         ...
 
 
