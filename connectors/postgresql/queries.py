@@ -11,7 +11,7 @@ an expression, and move with every GRANT, TRUNCATE and CLUSTER.)
 """
 
 # https://www.postgresql.org/docs/12/runtime-config-client.html — as pg_dump does, so that texts do not depend on who
-# asks. jit: compiling a statement over catalogs takes longer than running it.
+# asks. jit, parallel workers: getting ready would take longer than the work, and they are the server's own to use.
 SETTINGS = """
 SET LOCAL search_path = pg_catalog, public;
 SET LOCAL quote_all_identifiers = off;
@@ -20,6 +20,7 @@ SET LOCAL intervalstyle = 'postgres';
 SET LOCAL timezone = 'UTC';
 SET LOCAL bytea_output = 'hex';
 SET LOCAL jit = off;
+SET LOCAL max_parallel_workers_per_gather = 0;
 SET LOCAL lock_timeout = {lock_timeout_ms:d};
 SET LOCAL statement_timeout = {statement_timeout_ms:d};
 SET LOCAL idle_in_transaction_session_timeout = 0
