@@ -55,7 +55,7 @@ class SqliteConnector:
     def __init__(self) -> None:
         self.spec = SqliteSpec()
 
-    async def check(self, target: Target, dialer: Dialer, *, budget_s: float) -> AsyncIterator[Step]:
+    async def check(self, target: Target, dialer: Dialer, *, budget_s: float) -> AsyncGenerator[Step]:
         """Tests the file in phases; see the port."""
         worker = Worker()
         check = _Check(target, dialer, worker, Deadline.after(budget_s))
@@ -74,21 +74,17 @@ class SqliteConnector:
             await worker.close(check.close)
 
     async def ping(self, target: Target, dialer: Dialer, *, timeout_s: float) -> HealthCheck:
-        """Opens the file, reads its first page under a shared lock, closes it."""
+        """Opens the file and reads its first page under a shared lock; `latency_ms` is that one read."""
+        at = datetime.now(UTC)
         deadline = Deadline.after(timeout_s)
-        started_s = time.perf_counter()
-        problem: Problem | None = None
         try:
             async with _opened(target, dialer, deadline) as (worker, reader):
-                await worker.run(
-                    lambda: reader.value(queries.SCHEMA_VERSION, limit_s=deadline.left_s, phase="read_catalog"),
-                    limit_s=deadline.left_s,
-                    phase="read_catalog",
+                latency_ms = await worker.run(
+                    lambda: _round_trip_ms(reader, deadline), limit_s=deadline.left_s, phase="read_catalog"
                 )
         except Exception as error:  # a health check is an answer, never an exception
-            problem = _problem(error, "read_catalog")
-        latency_ms = (time.perf_counter() - started_s) * 1000
-        return HealthCheck(datetime.now(UTC), problem is None, latency_ms if problem is None else None, problem)
+            return HealthCheck(at, ok=False, problem=_problem(error, "read_catalog"))
+        return HealthCheck(at, ok=True, latency_ms=latency_ms)
 
     def open(self, target: Target, dialer: Dialer, *, deadline_s: float) -> AbstractAsyncContextManager[Session]:
         """The file opened read-only. Raises `Unreachable`."""
@@ -103,7 +99,7 @@ class SqliteSession:
         self._reader = reader
         self._deadline = deadline
 
-    async def discover(self, request: DiscoveryRequest) -> AsyncGenerator[DiscoveryBatch, None]:
+    async def discover(self, request: DiscoveryRequest) -> AsyncGenerator[DiscoveryBatch]:
         """What is in the file; between two batches nothing is held that a writer would wait for."""
         discovery = Discovery(self._reader, request)
         yield await self._run(discovery.first)
@@ -240,12 +236,9 @@ class _Check:
         return _Outcome(tuple(facts))
 
     def _latency(self) -> _Outcome:
-        times_ms = []
-        for _ in range(_ROUND_TRIPS):
-            started_s = time.perf_counter()
-            self._ask(queries.SCHEMA_VERSION)
-            times_ms.append((time.perf_counter() - started_s) * 1000)
-        return _Outcome(latency_facts(times_ms))
+        reader = self._reader
+        assert reader is not None
+        return _Outcome(latency_facts([_round_trip_ms(reader, self._deadline) for _ in range(_ROUND_TRIPS)]))
 
     def _ask(self, sql: str) -> list[Any]:
         assert self._reader is not None
@@ -265,6 +258,13 @@ _MALFORMED_SCHEMA = Remedy(
     statement="PRAGMA integrity_check",
     docs="https://www.sqlite.org/recovery.html",
 )
+
+
+def _round_trip_ms(reader: Reader, deadline: Deadline) -> float:
+    """How long the least takes that shows that the file answers."""
+    started_s = time.perf_counter()
+    reader.value(queries.SCHEMA_VERSION, limit_s=deadline.left_s, phase="read_catalog")
+    return (time.perf_counter() - started_s) * 1000
 
 
 def latency_facts(times_ms: Sequence[float]) -> tuple[Fact, ...]:

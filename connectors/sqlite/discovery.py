@@ -56,19 +56,25 @@ class Discovery:
         in_scope = [
             table for table in self._listing.tables.values() if table_in_scope(mapping.path_of(table.name), scope)
         ]
-        in_scope.sort(key=lambda table: fqn.quote(table.name))
+        in_scope.sort(key=lambda table: table.name)
         paths = [(table, mapping.path_of(table.name)) for table in in_scope]
         too_long = [mapping.path_of(mapping.shortened(path[-1])) for _, path in paths if mapping.is_too_long(path)]
         unusable = [mapping.path_of(mapping.shortened(one.shown)) for one in self._listing.unusable]
         readable = [table for table, path in paths if not mapping.is_too_long(path)]
-        self._remaining = readable[: scope.max_tables]
+        limit = len(readable) if scope.max_tables is None else scope.max_tables
+        self._remaining = readable[:limit]
         self._measure()
         namespace = mapping.path_of("")[:1]
         return DiscoveryBatch(
             namespaces=(Namespace(namespace),) if namespace_in_scope(namespace, scope) else (),
             listed=tuple([mapping.path_of(table.name) for table in readable] + too_long + unusable),
             unreadable=tuple(
-                [Unreadable(path, _TOO_LONG) for path in too_long] + [Unreadable(path, _UNUSABLE) for path in unusable]
+                [Unreadable(path, _TOO_LONG) for path in too_long]
+                + [Unreadable(path, _UNUSABLE) for path in unusable]
+                + [
+                    _unreadable(table.name, f"The scope's limit of {limit} tables was reached.")
+                    for table in readable[limit:]
+                ]
             ),
         )
 

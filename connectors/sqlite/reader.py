@@ -180,6 +180,8 @@ class Worker:
 
     async def run(self, call: Callable[[], _Result], *, limit_s: float, phase: str) -> _Result:
         """The call's result. Raises what it raises, or `Unreachable` TIMED_OUT soon after `limit_s`."""
+        if limit_s <= 0:
+            raise errors.timed_out(phase)
         done: Future[_Result] = asyncio.get_running_loop().create_future()
         self._calls.put(lambda: _deliver(call, done))
         try:

@@ -37,7 +37,6 @@ _CAPABILITIES = (
     Capability("several_databases", False, "A source is one file: register each on its own."),
     Capability("unix_sockets", False, _NO_NETWORK),
     Capability("replica_reads", False, "A file has no replicas that SQLite knows of."),
-    Capability("credentials", False, "SQLite has no users or passwords: whoever may read the file may read all of it."),
 )
 
 
