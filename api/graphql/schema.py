@@ -23,7 +23,6 @@ from api.graphql.queries.operation import OperationQueries
 from api.graphql.scalars import SCALARS
 from api.graphql.subscriptions.event import EventSubscriptions
 from api.graphql.subscriptions.health import HealthSubscriptions
-from api.graphql.types import enums  # noqa: F401 - makes GraphQL enums of the domain's
 from api.graphql.types.column import Column
 from api.graphql.types.data_source import DataSource
 from api.graphql.types.namespace import Namespace
