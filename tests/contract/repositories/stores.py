@@ -17,11 +17,11 @@ from domain.models.access import Scope, Viewer, system_viewer
 from domain.models.data_source import Connection, DataSource, DataSourceKind, Sensitivity, SourceEnvironment
 from domain.models.operation import Operation, OperationKind, OperationState
 from persistence.database import Database, open_database
+from persistence.migrations import check_version
 from persistence.repositories.data_sources import SqlDataSourceReader
 from persistence.repositories.health import SqlHealthReader
 from persistence.repositories.operations import SqlOperationReader
 from persistence.unit_of_work import SqlUnitOfWork
-from tests.contract.repositories.schema import create_schema
 from tests.strategies import text
 
 T = TypeVar("T")
@@ -76,7 +76,7 @@ async def open_store(url: str) -> AsyncIterator[Store]:
     """A store whose database is still empty."""
     database = await open_database(url)
     try:
-        await create_schema(database)
+        await check_version(database, migrate_older=True)
         yield Store(url, database)
     finally:
         await database.close()
