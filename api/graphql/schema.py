@@ -92,23 +92,24 @@ def build_schema() -> HeadwaterSchema:
 
 def schema_text() -> str:
     """The schema that is served, sorted, as `schema.graphql` holds it."""
-    return print_schema(build_schema()) + "\n"
+    return print_schema(_schema(Query, is_sorted=True)) + "\n"
 
 
 @cache
 def federated_sdl() -> str:
     """What a gateway composes."""
-    return print_schema(_schema(FederatedQuery))
+    return print_schema(_schema(FederatedQuery, is_sorted=True))
 
 
-def _schema(query: type) -> HeadwaterSchema:
+def _schema(query: type, *, is_sorted: bool = False) -> HeadwaterSchema:
+    # A sorted schema is for printing: Strawberry sorts copies of the types, and then finds no member of a union.
     return HeadwaterSchema(
         query=query,
         mutation=Mutation,
         subscription=Subscription,
-        types=[UnreachableProblem],
+        types=[UnreachableProblem, *_ENTITIES.values()],
         extensions=[ReadableErrors, BoundedDocument],
-        config=StrawberryConfig(sort_schema=True, scalar_map=SCALARS),
+        config=StrawberryConfig(sort_schema=is_sorted, scalar_map=SCALARS),
         federation_version=FEDERATION_VERSION,
         exception_handlers=[ProblemsAsData()],
     )

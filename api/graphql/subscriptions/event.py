@@ -10,7 +10,7 @@ from api.graphql.context import Info
 from api.graphql.inputs.event import FilterArgument, event_filter
 from api.graphql.scalars import Cursor
 from api.graphql.subscriptions.stream import streamed
-from api.graphql.types.event import Envelope, envelope
+from api.graphql.types.event import Envelope, envelope, operation_envelope
 from domain.rules import ids
 
 After = Annotated[
@@ -58,4 +58,4 @@ class EventSubscriptions:
         self, info: Info, id: Annotated[strawberry.ID, strawberry.argument(description="The operation.")]
     ) -> AsyncGenerator[Envelope, None]:
         context = info.context
-        return streamed(info, context.services.events.follow_operation(context.viewer, id), envelope)
+        return streamed(info, context.services.events.follow_operation(context.viewer, id), operation_envelope)

@@ -168,8 +168,21 @@ class EventPage:
 
 def envelope(value: events.Followed) -> Envelope:
     """A window on an event at its place."""
+    return _envelope(value, _id(value))
+
+
+def operation_envelope(value: events.Followed) -> Envelope:
+    """As `envelope`, where what came before is told out of the operation's record: those share one cursor."""
+    told = value.event
+    if not value.replayed or not isinstance(told, domain.OperationEvent):
+        return envelope(value)
+    place = told.state.value if told.step is None else f"{told.step.name}:{told.step.state.value}"
+    return _envelope(value, f"{told.operation_id}:{place}:{value.cursor}")
+
+
+def _envelope(value: events.Followed, id: str) -> Envelope:
     return Envelope(
-        id=strawberry.ID(_id(value)),
+        id=strawberry.ID(id),
         cursor=Cursor(value.cursor),
         at=value.at,
         replayed=value.replayed,
@@ -241,14 +254,12 @@ def _operation_event(value: domain.OperationEvent) -> OperationEvent:
 
 
 def _id(value: events.Followed) -> str:
-    """Not the cursor alone: a heartbeat, a gap and a replayed step share theirs with the fact before them."""
+    """Not the cursor alone: a heartbeat and a gap share theirs with the event before them."""
     match value.event:
         case events.Heartbeat():
             return f"heartbeat:{value.cursor}"
         case events.LostEvents():
             return f"gap:{value.cursor}"
-        case domain.OperationEvent(operation_id=operation_id, step=told) if value.replayed:
-            return f"replayed:{value.cursor}:{operation_id}:{'' if told is None else told.name}"
     return value.cursor
 
 
