@@ -82,6 +82,11 @@ class Settings(BaseSettings):
         return self.is_loopback and self.database_url is None and self.admin_key is None
 
     @property
+    def check_every_s(self) -> float:
+        """Seconds between two health checks: with the demo, a newcomer should see something happen."""
+        return 5.0 if self.demo and "health_interval_s" not in self.model_fields_set else self.health_interval_s
+
+    @property
     def store_url(self) -> str:
         """Where the metadata store is."""
         if self.database_url is not None:
