@@ -11,6 +11,7 @@ from typing import Self
 from domain.errors import Unavailable
 from domain.models.access import Viewer, system_viewer
 from domain.models.event import EventFilter, Gap, GapReason, LoggedEvent
+from persistence.background import end
 from persistence.events.log import Entry, LogState, SqlEventLog, is_visible, is_wanted
 from persistence.events.redis_stream import RedisFanOut
 from persistence.events.ring import Ring
@@ -62,9 +63,7 @@ class LogFeed:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await end(self._tasks)
         self._tasks.clear()
         if self._fan_out is not None:
             await self._fan_out.close()
@@ -83,7 +82,9 @@ class LogFeed:
         """Something was committed here: sequence and hand out now instead of at the next poll."""
         self._nudged.set()
 
-    def follow(self, viewer: Viewer, after: int | None, wanted: EventFilter) -> AsyncGenerator[LoggedEvent | Gap | None]:
+    def follow(
+        self, viewer: Viewer, after: int | None, wanted: EventFilter
+    ) -> AsyncGenerator[LoggedEvent | Gap | None]:
         """Events after a position, no gap, no double, in order; None after each second in which there was none.
 
         `after=None` means from this call on, even when the first event is asked for later. A position above the head

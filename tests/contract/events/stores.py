@@ -68,8 +68,8 @@ def operation(data_source: DataSource | None, actor: str = "bob") -> OperationEv
     return OperationEvent("op_1", OperationKind.CONNECTION_TEST, OperationState.RUNNING, actor, source_id)
 
 
-def viewer(name: str = "ann", scope: Scope = Scope()) -> Viewer:
-    return Viewer(name, "key", frozenset(), scope)
+def viewer(name: str = "ann", scope: Scope | None = None) -> Viewer:
+    return Viewer(name, "key", frozenset(), scope or Scope())
 
 
 @dataclass

@@ -60,10 +60,14 @@ async def test_positions_are_dense_and_in_the_order_of_writing(store: EventStore
 
 async def test_what_was_rolled_back_takes_no_position(store: EventStore, log: SqlEventLog) -> None:
     await store.write(fact(1))
-    with pytest.raises(LookupError):
+
+    async def write_and_fail() -> None:
         async with store.database.write() as connection:
             await append_events(connection, store.database.dialect, [new_event(fact(2), AT, "ann", SHOP)])
             raise LookupError
+
+    with pytest.raises(LookupError):
+        await write_and_fail()
     await store.write(fact(3))
     assert [(logged.position, logged.event) for logged in await everything(log)] == [(1, fact(1)), (2, fact(3))]
 
