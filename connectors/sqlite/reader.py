@@ -120,12 +120,13 @@ class Reader:
         while True:
             try:
                 return self._fetch(sql, parameters or {}, phase)
-            except sqlite3.Error as error:
+            except (sqlite3.Error, UnicodeDecodeError) as failure:
+                error = self._explained(failure)
                 if errors.is_malformed_schema(error) and not self.is_schema_malformed:
                     self.is_schema_malformed = True
                     self._connection.execute(queries.TOLERATE_MALFORMED_SCHEMA)
                 elif not errors.is_busy(error) or time.monotonic() > give_up_s or self._stopped.is_set():
-                    raise
+                    raise error from failure
 
     def value(self, sql: str, *, limit_s: float, phase: str) -> Any:
         """The first value of the first row."""
@@ -160,6 +161,17 @@ class Reader:
             return found
         finally:
             cursor.close()
+
+    def _explained(self, failure: sqlite3.Error | UnicodeDecodeError) -> sqlite3.Error:
+        """The driver cannot decode an error's text that cites a damaged name, and tells that instead of the error.
+
+        Then it is the schema that could not be parsed, or, once that is tolerated, the statement at hand.
+        """
+        if isinstance(failure, sqlite3.Error):
+            return failure
+        error = sqlite3.DatabaseError()
+        error.sqlite_errorcode = sqlite3.SQLITE_ERROR if self.is_schema_malformed else sqlite3.SQLITE_CORRUPT
+        return error
 
     def _must_stop(self) -> bool:
         """Asked by SQLite while it works: true makes it give up with SQLITE_INTERRUPT."""
