@@ -44,8 +44,3 @@ def split(fqn: str) -> tuple[str, ...]:
         "but letters, digits and underscores.",
         path=("fqn",),
     )
-
-
-def is_at_or_below(path: Sequence[str], ancestor: Sequence[str]) -> bool:
-    """Whether `path` is `ancestor` or lies under it."""
-    return tuple(path[: len(ancestor)]) == tuple(ancestor)

@@ -32,12 +32,6 @@ def test_two_paths_never_share_a_name(one: tuple[str, ...], other: tuple[str, ..
     assert (fqn.join(one) == fqn.join(other)) == (one == other)
 
 
-@given(_short, _short)
-def test_what_lies_below_begins_with_its_ancestor(path: tuple[str, ...], ancestor: tuple[str, ...]) -> None:
-    assert fqn.is_at_or_below(path + ancestor, path)
-    assert fqn.is_at_or_below(path, ancestor) == (fqn.join(path) + ".").startswith(fqn.join(ancestor) + ".")
-
-
 @pytest.mark.parametrize(
     ("path", "joined"),
     [
