@@ -12,6 +12,7 @@ from strawberry.schema.config import StrawberryConfig
 from strawberry.types.execution import ExecutionContext
 
 from api.graphql.context import Info
+from api.graphql.documents import KnownDocuments
 from api.graphql.errors import ProblemsAsData, ReadableErrors
 from api.graphql.limits import BoundedDocument
 from api.graphql.mutations.data_source import DataSourceMutations
@@ -108,7 +109,7 @@ def _schema(query: type, *, is_sorted: bool = False) -> HeadwaterSchema:
         mutation=Mutation,
         subscription=Subscription,
         types=[UnreachableProblem, *_ENTITIES.values()],
-        extensions=[ReadableErrors, BoundedDocument],
+        extensions=[ReadableErrors, BoundedDocument, KnownDocuments],
         config=StrawberryConfig(sort_schema=is_sorted, scalar_map=SCALARS),
         federation_version=FEDERATION_VERSION,
         exception_handlers=[ProblemsAsData()],

@@ -1,0 +1,41 @@
+"""Documents that clients send again and again are parsed and validated once."""
+
+from collections.abc import Iterator
+from contextlib import suppress
+from functools import lru_cache
+
+from graphql import DocumentNode, GraphQLError, GraphQLSchema, parse, specified_rules
+from strawberry.extensions import SchemaExtension
+from strawberry.schema.schema import validate_document
+
+from api.graphql.limits import MAX_TOKENS
+
+MAX_DOCUMENTS = 128
+MAX_LENGTH = 8_192  # characters; longer ones are rare, and would make the cache heavy
+
+
+class KnownDocuments(SchemaExtension):
+    """Parses and validates through a cache."""
+
+    def on_parse(self) -> Iterator[None]:
+        execution = self.execution_context
+        if execution.query and len(execution.query) <= MAX_LENGTH:
+            with suppress(GraphQLError, RecursionError):  # parsed again, and reported, by Strawberry
+                execution.graphql_document = _parsed(execution.query)
+        yield
+
+    def on_validate(self) -> Iterator[None]:
+        execution = self.execution_context
+        if execution.query and len(execution.query) <= MAX_LENGTH:
+            execution.pre_execution_errors = list(_errors(execution.schema._schema, execution.query))
+        yield
+
+
+@lru_cache(MAX_DOCUMENTS)
+def _parsed(query: str) -> DocumentNode:
+    return parse(query, max_tokens=MAX_TOKENS)
+
+
+@lru_cache(MAX_DOCUMENTS)
+def _errors(schema: GraphQLSchema, query: str) -> tuple[GraphQLError, ...]:
+    return tuple(validate_document(schema, _parsed(query), tuple(specified_rules)))
