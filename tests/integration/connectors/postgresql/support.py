@@ -83,10 +83,11 @@ async def discover(
     scope: DiscoveryScope | None = None,
     known: dict[str, str] | None = None,
     batch_tables: int = 200,
+    deadline_s: float = 60,
 ) -> list[DiscoveryBatch]:
     """All batches of one discovery."""
     request = DiscoveryRequest(mode, scope or DiscoveryScope(), known or {}, 30, batch_tables)
-    async with CONNECTOR.open(of, DIALER, deadline_s=60) as session:
+    async with CONNECTOR.open(of, DIALER, deadline_s=deadline_s) as session:
         return [batch async for batch in session.discover(request)]
 
 
