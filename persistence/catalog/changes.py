@@ -289,11 +289,12 @@ class _Walk:
         return {row.id: row[1] for row in found}
 
     async def _published_at(self, numbers: Sequence[int]) -> dict[int, datetime]:
-        keys = key_table(self._dialect, [{"revision": number} for number in numbers], "revision")
+        rows = [{"source": self._source, "revision": number} for number in numbers]
+        keys = key_table(self._dialect, rows, "source", "revision")
         found = await self._connection.execute(
-            select(revisions.c.number, revisions.c.published_at)
-            .join(keys, keys.c.revision == revisions.c.number)
-            .where(revisions.c.data_source_id == self._source)
+            select(revisions.c.number, revisions.c.published_at).join(
+                keys, and_(keys.c.source == revisions.c.data_source_id, keys.c.revision == revisions.c.number)
+            )
         )
         return {row.number: row.published_at for row in found}
 

@@ -30,7 +30,7 @@ from domain.rules.match import like_pattern
 from persistence.catalog.pacing import Pace
 from persistence.catalog.pins import MAX_REVISION, Place, load_places
 from persistence.catalog.rows import column_entry, namespace_entry, statistics_of, table_entry
-from persistence.catalog.sets import is_storable, key_table, tombstone_at, valid_at
+from persistence.catalog.sets import is_storable, key_table, tombstone_at, unindexed, valid_at
 from persistence.catalog.sightings import Sightings, load_sightings
 from persistence.catalog.walks import Key, Narrow, behind, count_each, first_of_each, narrowed
 from persistence.database import Dialect
@@ -112,7 +112,7 @@ class ObjectReader:
             return entries
         sightings = (await self._sightings({pin.data_source_id}))[pin.data_source_id]
         splits = [
-            {"n": n, "parent": fqn.join(path[:at]), "name": fqn.join(path[at:])}
+            {"n": n, "source": pin.data_source_id, "parent": fqn.join(path[:at]), "name": fqn.join(path[at:])}
             for n, path in wanted
             for at in range(len(path), 0, -1)
         ]
@@ -126,23 +126,20 @@ class ObjectReader:
 
     def _by_path(self, prefix: str, place: Place, wanted: Sequence[Mapping[str, Any]]) -> Select[Any]:
         rows = _ROWS[prefix]
-        keys = key_table(self._dialect, wanted, "n", "parent", "name")
+        keys = key_table(self._dialect, wanted, "n", "source", "parent", "name")
         revision = literal(place.revision, Integer)
         at = (keys.c.n,)
         if prefix != ids.COLUMN:
-            source = keys.join(rows, rows.c.local_name == keys.c.parent)
-            return _with_neighbours(prefix, source, at, revision).where(
-                rows.c.data_source_id == place.data_source_id, valid_at(rows, revision)
-            )
+            source = keys.join(rows, _is_named(rows, keys))
+            return _with_neighbours(prefix, source, at, revision).where(valid_at(rows, revision))
         return (
             select(*at, columns, *_TABLE_OF_COLUMN)
             .select_from(
-                keys.join(tables, tables.c.local_name == keys.c.parent).join(
+                keys.join(tables, _is_named(tables, keys)).join(
                     columns, and_(columns.c.table_id == tables.c.id, columns.c.local_name == keys.c.name)
                 )
             )
             .where(
-                tables.c.data_source_id == place.data_source_id,
                 valid_at(tables, revision),
                 valid_at(columns, revision),
             )
@@ -311,6 +308,11 @@ def _pin(parent: Pin | ObjectAt) -> Pin:
     return parent if isinstance(parent, Pin) else parent.pin
 
 
+def _is_named(rows: Table, keys: FromClause) -> ColumnElement[bool]:
+    # The source from the keys too: with it as a constant SQLite walks through all of the source for each key.
+    return and_(rows.c.data_source_id == keys.c.source, rows.c.local_name == keys.c.parent)
+
+
 def _keys(parents: Sequence[Pin | ObjectAt], places: Mapping[Pin, Place]) -> list[dict[str, Any]]:
     """The parents that can be looked at, each with its place in the answer."""
     keys: list[dict[str, Any]] = []
@@ -335,7 +337,7 @@ def _of_source(rows: Table, wanted: CatalogFilter, page: Page | None) -> Narrow:
 def _of_namespace(wanted: CatalogFilter, page: Page | None) -> Narrow:
     def narrow(key: Key) -> Select[Any]:
         return _named(tables, key, wanted, page).where(
-            tables.c.namespace_id == key("parent"), tables.c.data_source_id == key("source")
+            tables.c.namespace_id == key("parent"), unindexed(tables.c.data_source_id) == key("source")
         )
 
     return narrow
@@ -381,7 +383,7 @@ def _columns_at(key: Key, *selected: Any) -> Select[Any]:
         .select_from(tables.join(columns, columns.c.table_id == tables.c.id))
         .where(
             tables.c.id == key("parent"),
-            tables.c.data_source_id == key("source"),
+            unindexed(tables.c.data_source_id) == key("source"),
             or_(valid_at(tables, revision), tombstone_at(tables, revision)),
             valid_at(columns, _last_valid(tables, revision)),
         )

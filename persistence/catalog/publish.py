@@ -7,7 +7,7 @@ from typing import Any
 
 from msgspec import Struct
 from sqlalchemy import Column as StoreColumn
-from sqlalchemy import ColumnElement, Row, Select, case, delete, exists, insert, or_, select, update
+from sqlalchemy import ColumnElement, Row, Select, and_, case, delete, exists, insert, or_, select, update
 from sqlalchemy import Table as StoreTable
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -32,7 +32,7 @@ from persistence.catalog.rows import (
     relationship_row,
     table_row,
 )
-from persistence.catalog.sets import texts
+from persistence.catalog.sets import key_table, texts
 from persistence.catalog.sightings import Sightings, load_sightings
 from persistence.catalog.staging import FOUND, UNCHANGED, discard
 from persistence.database import Dialect
@@ -361,12 +361,14 @@ class _Publishing:
 
     async def _known_before(self, rows: StoreTable, names: Sequence[str]) -> dict[str, Identity]:
         """The objects of these names that are gone, so that they come back under their ids."""
-        wanted = texts(self._dialect, names)
+        # The source among the keys: with it as a constant SQLite walks through all of the source for each key.
+        source = self._opening.data_source_id
+        wanted = key_table(self._dialect, [{"source": source, "name": name} for name in names], "source", "name")
         found = await self._connection.execute(
             select(rows.c.local_name, rows.c.id, rows.c.first_seen_at)
             .distinct()
-            .join(wanted, wanted.c.text == rows.c.local_name)
-            .where(rows.c.data_source_id == self._opening.data_source_id, rows.c.removed_at.is_not(None))
+            .join(wanted, and_(wanted.c.source == rows.c.data_source_id, wanted.c.name == rows.c.local_name))
+            .where(rows.c.removed_at.is_not(None))
         )
         return {row.local_name: self._identity(row) for row in found}
 

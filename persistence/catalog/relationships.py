@@ -14,7 +14,7 @@ from domain.rules import ids
 from persistence.catalog.pacing import Pace
 from persistence.catalog.pins import MAX_REVISION, load_places
 from persistence.catalog.rows import relationship_entry
-from persistence.catalog.sets import is_storable, key_table, valid_at
+from persistence.catalog.sets import is_storable, key_table, unindexed, valid_at
 from persistence.catalog.walks import Key, Narrow, behind, count_each, first_of_each, narrowed
 from persistence.database import Dialect
 from persistence.tables.catalog import relationships, revisions, tables
@@ -133,20 +133,30 @@ def _selected(key: Key) -> Select[Any]:
         relationships.c.since_revision,
         relationships.c.from_local_name,
         relationships.c.name,
-    ).where(relationships.c.data_source_id == key("source"), valid_at(relationships, key("revision")))
+    ).where(valid_at(relationships, key("revision")))
 
 
 def _upstream(key: Key) -> Select[Any]:
-    return _selected(key).where(relationships.c.from_table_id == key("parent"))
+    return _selected(key).where(
+        relationships.c.from_table_id == key("parent"),
+        unindexed(relationships.c.data_source_id) == key("source"),
+    )
 
 
 def _downstream(key: Key) -> Select[Any]:
     return (
         _selected(key)
-        .join_from(tables, relationships, relationships.c.to_local_name == tables.c.local_name)
+        .join_from(
+            tables,
+            relationships,
+            and_(
+                relationships.c.data_source_id == tables.c.data_source_id,
+                relationships.c.to_local_name == tables.c.local_name,
+            ),
+        )
         .where(
             tables.c.id == key("parent"),
-            tables.c.data_source_id == key("source"),
+            unindexed(tables.c.data_source_id) == key("source"),
             valid_at(tables, key("revision")),
         )
     )

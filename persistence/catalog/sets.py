@@ -1,7 +1,7 @@
 """Sets of keys as tables, times, and the predicates that every statement over temporal rows shares."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 from sqlalchemy import (
@@ -18,6 +18,7 @@ from sqlalchemy import (
     exists,
     func,
     literal,
+    literal_column,
     or_,
     select,
     type_coerce,
@@ -25,6 +26,8 @@ from sqlalchemy import (
 from sqlalchemy.types import TypeEngine
 
 from persistence.database import Dialect
+
+T = TypeVar("T")
 
 _INTEGERS = frozenset({"n", "m", "revision"})
 
@@ -54,12 +57,19 @@ def is_storable(text: str) -> bool:
     return "\0" not in text and not any("\ud800" <= character <= "\udfff" for character in text)
 
 
+def unindexed(column: ColumnElement[T]) -> ColumnElement[T]:
+    """The same value, for which no index is taken: for conditions that most rows meet, beside one that few do.
+
+    A database without statistics takes any equality for a good one (https://www.sqlite.org/optoverview.html#uplus).
+    """
+    nothing: ColumnElement[T] = literal_column("0" if isinstance(column.type, Integer) else "''", column.type)
+    return column + nothing
+
+
 def valid_at(rows: FromClause, revision: ColumnElement[int]) -> ColumnElement[bool]:
     """Whether a temporal row is valid at the revision."""
-    return and_(
-        rows.c.since_revision <= revision,
-        or_(rows.c.until_revision.is_(None), rows.c.until_revision > revision),
-    )
+    until = unindexed(rows.c.until_revision)
+    return and_(unindexed(rows.c.since_revision) <= revision, or_(until.is_(None), until > revision))
 
 
 def tombstone_at(rows: Table, revision: ColumnElement[int]) -> ColumnElement[bool]:
@@ -67,7 +77,7 @@ def tombstone_at(rows: Table, revision: ColumnElement[int]) -> ColumnElement[boo
     newer = rows.alias()
     return and_(
         rows.c.removed_at.is_not(None),
-        rows.c.until_revision <= revision,
+        unindexed(rows.c.until_revision) <= revision,
         ~exists(
             select(newer.c.id).where(
                 newer.c.id == rows.c.id,

@@ -77,7 +77,6 @@ tables = Table(
     Column("primary_key", Path(tuple[str, ...]), nullable=False),
     Column("fingerprint", Name, nullable=False),  # of the whole table, columns included
     Index("ix_catalog_tables_until", "data_source_id", "until_revision"),
-    Index("ix_catalog_tables_since", "data_source_id", "since_revision"),
     Index("ix_catalog_tables_name", "data_source_id", "local_name", "since_revision"),
     Index("ix_catalog_tables_namespace", "namespace_id", "local_name", "since_revision"),
     Index(
