@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import sqlite3
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from contextvars import ContextVar
@@ -26,6 +27,17 @@ CONNECT_TIMEOUT_S = 10.0
 STATEMENT_TIMEOUT_S = 60.0
 BUSY_TIMEOUT_S = 5.0  # SQLite: for a writer of another process, such as a backup
 IDLE_IN_TRANSACTION_MS = 60_000  # PostgreSQL: a paused process keeps its row locks no longer than that
+
+
+# What the store's drivers raise, wrapped by SQLAlchemy or not.
+_STORE_ERRORS = (
+    SQLAlchemyError,
+    sqlite3.Error,
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+    OSError,
+    UnicodeEncodeError,
+)
 
 
 class _Open:
@@ -134,7 +146,7 @@ def parse_url(url: str) -> URL:
 def _store_errors() -> Iterator[None]:
     try:
         yield
-    except (SQLAlchemyError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+    except _STORE_ERRORS as error:
         meant = translated(error)
         if meant is None:
             raise

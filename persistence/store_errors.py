@@ -36,10 +36,8 @@ _SQLITE_AWAY = frozenset(
 
 
 def store_away() -> Unavailable:
-    """The store cannot be used just now; nothing was changed."""
-    return Unavailable(
-        "STORE_UNAVAILABLE", "Headwater's own metadata store does not answer just now. Nothing was changed; try again."
-    )
+    """The store cannot be used just now. Whether a commit that was under way was kept, nobody can say."""
+    return Unavailable("STORE_UNAVAILABLE", "Headwater's own metadata store does not answer just now; try again.")
 
 
 def disk_full() -> Unavailable:
@@ -62,6 +60,8 @@ def translated(error: Exception) -> HeadwaterError | None:
     if isinstance(error, PoolTimeout):
         return store_away()
     cause = _driver_error(error)
+    if isinstance(cause, UnicodeEncodeError) or isinstance(cause.__cause__, UnicodeEncodeError):
+        return InvalidInput("Text must be whole Unicode: it holds half of a surrogate pair.", constraint="characters")
     if isinstance(cause, sqlite3.Error):
         return _from_sqlite(cause)
     if isinstance(cause, asyncpg.PostgresError):

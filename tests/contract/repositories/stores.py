@@ -11,6 +11,7 @@ from enum import Enum
 from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
 import msgspec
+from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
 from domain.models.access import Scope, Viewer, system_viewer
@@ -28,6 +29,12 @@ T = TypeVar("T")
 
 AT = datetime(2026, 11, 1, 12, tzinfo=UTC)
 SYSTEM = system_viewer("test")
+
+# Half a dozen structs on two databases: each takes a share of N. Every example undoes what it wrote.
+ROUND_TRIPS = settings(
+    max_examples=max(10, settings.default.max_examples // 5),
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
 
 _numbers = itertools.count(1)
 

@@ -4,13 +4,12 @@ import asyncio
 from datetime import datetime, timedelta
 
 import pytest
-from hypothesis import HealthCheck as Slow
-from hypothesis import given, settings
+from hypothesis import given
 
 from domain.models.access import Scope
 from domain.models.data_source import DataSourceStatus
 from domain.models.health import Health, HealthCheck, HealthHistory, HealthHour, HealthStatus
-from tests.contract.repositories.stores import AT, SYSTEM, Store, Undone, source, values, viewer
+from tests.contract.repositories.stores import AT, ROUND_TRIPS, SYSTEM, Store, Undone, source, values, viewer
 
 MINUTE = timedelta(minutes=1)
 WELL = Health(HealthStatus.HEALTHY, AT)
@@ -28,7 +27,7 @@ async def claim(store: Store, now: datetime = AT, limit: int = 100) -> set[str]:
         return set(await tx.health.claim_due(now, lease_until=now + MINUTE, limit=limit))
 
 
-@settings(suppress_health_check=[Slow.function_scoped_fixture, Slow.too_slow])
+@ROUND_TRIPS
 @given(check=values(HealthCheck), hour=values(HealthHour), health=values(Health))
 async def test_what_was_added_comes_back(store: Store, check: HealthCheck, hour: HealthHour, health: Health) -> None:
     async def write_and_read() -> None:

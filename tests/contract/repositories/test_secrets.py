@@ -1,17 +1,17 @@
 """Secrets at rest: kept as given, replaced without a rest, erased."""
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 
 from domain.models.secret import Reference, SealedSecret, StoredSecret
-from tests.contract.repositories.stores import SYSTEM, Store, Undone, operation, values, viewer
+from tests.contract.repositories.stores import ROUND_TRIPS, SYSTEM, Store, Undone, operation, values, viewer
 from tests.strategies import text
 
 SEALED = StoredSecret("password", 1, SealedSecret("key", b"\x00wrapped\xff", b"\x00cipher\xff"))
 REFERENCE = StoredSecret("password", 2, Reference("file", "shop/password", "value"))
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@ROUND_TRIPS
 @given(owner=text, stored=values(StoredSecret))
 async def test_a_secret_comes_back_as_it_was_written(store: Store, owner: str, stored: StoredSecret) -> None:
     async def write_and_read() -> None:

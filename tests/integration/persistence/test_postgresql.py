@@ -7,7 +7,7 @@ import asyncpg
 import pytest
 from sqlalchemy import Column, Integer, MetaData, Table, insert, select, text
 
-from domain.errors import InvalidInput, Unavailable
+from domain.errors import Unavailable
 from persistence.database import Database, open_database
 from tests.servers.postgresql import PostgresqlDatabase, PostgresqlServer
 
@@ -149,12 +149,6 @@ async def test_a_deadlock_is_broken_and_may_be_tried_again(database: Database) -
     assert len(failures) == 1
     assert isinstance(failures[0], Unavailable)
     assert failures[0].problem.retryable
-
-
-async def test_text_that_postgresql_cannot_hold_is_bad_input(database: Database) -> None:
-    with pytest.raises(InvalidInput, match=r"U\+0000"):
-        async with database.read() as connection:
-            await connection.execute(text("SELECT CAST(:text AS text)"), {"text": "a\0b"})
 
 
 async def test_the_pgbouncer_recipe_remembers_no_statement(postgresql_database: PostgresqlDatabase) -> None:
