@@ -1,4 +1,7 @@
-"""The command line. Exit codes: 0 ended in order, 2 wrong usage, 69 a service that we need is away, 78 may not start so."""
+"""The command line.
+
+Exit codes: 0 ended in order, 2 wrong usage, 69 a service that we need is away, 78 may not start as configured.
+"""
 
 import asyncio
 import sys

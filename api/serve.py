@@ -9,10 +9,11 @@ from collections.abc import Callable, Iterator
 import uvicorn
 import uvloop
 
-from api import banner, demo
+from api import banner
 from api.app import build_app, build_view
 from api.bootstrap import open_headwater
 from api.data_folder import locked
+from api.demo import source as demo
 from api.settings import Settings
 from api.web.auth import check_binding
 from domain.errors import StartRefused

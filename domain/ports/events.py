@@ -41,7 +41,9 @@ class EventLog(Protocol):
 class EventFeed(Protocol):
     """What this process hands to its subscribers. One reader per process, bounded queues per subscriber."""
 
-    def follow(self, viewer: Viewer, after: int | None, wanted: EventFilter) -> AsyncGenerator[LoggedEvent | Gap | None]:
+    def follow(
+        self, viewer: Viewer, after: int | None, wanted: EventFilter
+    ) -> AsyncGenerator[LoggedEvent | Gap | None]:
         """Events after a position (None: from now on), first from the log, then live: no gap, no double, in order.
 
         Yields None at least every second while nothing happens, so that the caller can send heartbeats, look at rights

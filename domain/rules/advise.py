@@ -1,13 +1,12 @@
 """Advice that follows from what a connection test measured; none where nothing is wrong or nothing was measured.
 
-The facts it reads, as connectors name them: `address` (`192.0.2.7:5432`, `[2001:db8::7]:5432`), `tls_version` ("none"
+The facts it reads, as connectors name them: `tls_version` ("none"
 without TLS), `certificate_expires_at`, `server_version`, `server_end_of_life` (ISO dates or times), `max_connections`,
 `reserved_connections`, `connections_in_use`, `is_superuser` ("yes", "no"), `latency_p95` (ms).
 """
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime, timedelta
-from ipaddress import ip_address
 from typing import TypeVar
 
 from domain.models.data_source import Pool, PoolMode, TlsMode
@@ -45,9 +44,9 @@ def advise(
 
 def _encryption(facts: Mapping[str, str], mode: TlsMode) -> Remedy | None:
     version = facts.get("tls_version")
-    if version is None or _is_loopback(facts.get("address")):  # nobody listens between us and this very machine
+    if version is None:
         return None
-    rests_on = ("tls_version", "address") if "address" in facts else ("tls_version",)
+    rests_on = ("tls_version",)
     if version == "none":
         return Remedy(
             "Encrypt the connection",
@@ -148,13 +147,3 @@ def _read(facts: Mapping[str, str], name: str, parse: Callable[[str], _Value]) -
 
 def _date(value: str) -> date:
     return datetime.fromisoformat(value).date()
-
-
-def _is_loopback(address: str | None) -> bool:
-    if address is None:
-        return False
-    host, _, _ = address.rpartition(":")
-    try:
-        return ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return False

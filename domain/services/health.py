@@ -62,7 +62,7 @@ class HealthService:
         require(viewer, Permission.SOURCE_READ)
         wanted = None if source_ids is None else frozenset(source_ids)
         async with aclosing(self._telemetry.follow()) as samples:
-            for sample in await self._snapshot(viewer, source_ids):
+            for sample in await self.snapshot(viewer, source_ids):
                 yield sample
             async for live in samples:
                 if live is None or (wanted is not None and live.data_source_id not in wanted):
@@ -71,7 +71,8 @@ class HealthService:
                 if await self._data_sources.by_ids(viewer, [live.data_source_id]):
                     yield live
 
-    async def _snapshot(self, viewer: Viewer, source_ids: Sequence[str] | None) -> list[HealthSample]:
+    async def snapshot(self, viewer: Viewer, source_ids: Sequence[str] | None) -> list[HealthSample]:
+        """The current state of each visible source (None: of all) that was ever checked, as a sample."""
         current = await self._reader.current(viewer, source_ids)
         sources = await self._data_sources.by_ids(viewer, list(current))
         newest = await self._reader.checks(viewer, list(sources), last=1)
@@ -227,4 +228,3 @@ def _event(source: DataSource, check: HealthCheck, health: Health, before: Healt
 
 def _age_s(last: datetime | None, now: datetime) -> float | None:
     return None if last is None else (now - last).total_seconds()
-

@@ -74,12 +74,7 @@ def test_tls_off(mode: TlsMode) -> None:
     step, remedy = only(advised({"tls_version": "none"}, tls=mode))
     assert step == "tls"
     assert remedy.title == "Encrypt the connection"
-    assert remedy.rests_on == ("tls_version", "address")
-
-
-@pytest.mark.parametrize("address", ["127.0.0.1:5432", "[::1]:5432"])
-def test_tls_off_towards_this_machine_is_nothing_wrong(address: str) -> None:
-    assert advised({"tls_version": "none", "address": address}, tls=TlsMode.DISABLED) == []
+    assert remedy.rests_on == ("tls_version",)
 
 
 @pytest.mark.parametrize("version", ["TLSv1", "TLSv1.1"])
