@@ -161,7 +161,6 @@ def upgrade() -> None:
     op.create_index(
         "ix_catalog_tables_namespace", "catalog_tables", ["namespace_id", "local_name", "since_revision"], unique=False
     )
-    op.create_index("ix_catalog_tables_since", "catalog_tables", ["data_source_id", "since_revision"], unique=False)
     op.create_index("ix_catalog_tables_until", "catalog_tables", ["data_source_id", "until_revision"], unique=False)
     op.create_index(
         "uq_catalog_tables_valid",
