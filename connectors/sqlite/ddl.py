@@ -9,7 +9,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from enum import Enum
-from itertools import islice
+from itertools import islice, pairwise
 
 from msgspec import Struct, field
 
@@ -211,8 +211,8 @@ def names_in(sql: str) -> tuple[str, ...]:
     found = tokens(sql)
     return tuple(
         fold(token.value)
-        for token, following in zip(found, (*found[1:], None), strict=True)
-        if token.is_name and not (following is not None and following.marks("."))
+        for token, following in pairwise((*found, _NOTHING))
+        if token.is_name and not following.marks(".")
     )
 
 
@@ -251,9 +251,8 @@ def columns_in(expression: str) -> frozenset[str]:
     found = tokens(expression)
     return frozenset(
         fold(token.value)
-        for token, following in zip(found, (*found[1:], None), strict=True)
-        if token.kind in (TokenKind.WORD, TokenKind.QUOTED)
-        and not (following is not None and (following.marks(".") or following.marks("(")))
+        for token, following in pairwise((*found, _NOTHING))
+        if token.kind in (TokenKind.WORD, TokenKind.QUOTED) and not (following.marks(".") or following.marks("("))
     )
 
 
