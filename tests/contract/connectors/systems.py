@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 from msgspec.structs import replace
 
-from api.demo import write_demo_shop
+from api.demo.shop import write_demo_shop
 from connectors.registry import ConnectorRegistry
 from connectors.shared.dialer import DialPolicy, GuardedDialer
 from domain.models.catalog import Table, TableKind

@@ -1,4 +1,4 @@
--- The shop of api/demo.py in PostgreSQL's own words.
+-- The shop of api/demo/shop.py in PostgreSQL's own words.
 CREATE SCHEMA shop;
 COMMENT ON SCHEMA shop IS 'All that is sold';
 SET search_path = shop;
