@@ -13,15 +13,18 @@ from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 import msgspec
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
+from sqlalchemy import delete, update
 
 from domain.models.access import Scope, Viewer, system_viewer
 from domain.models.data_source import Connection, DataSource, DataSourceKind, Sensitivity, SourceEnvironment
 from domain.models.operation import Operation, OperationKind, OperationState
 from persistence.database import Database, open_database
-from persistence.migrations import check_version
 from persistence.repositories.data_sources import SqlDataSourceReader
 from persistence.repositories.health import SqlHealthReader
 from persistence.repositories.operations import SqlOperationReader
+from persistence.tables import metadata
+from persistence.tables.events import event_log
+from persistence.tables.secrets import instance
 from persistence.unit_of_work import SqlUnitOfWork
 from tests.strategies import text
 
@@ -80,13 +83,22 @@ class Store:
 
 @asynccontextmanager
 async def open_store(url: str) -> AsyncIterator[Store]:
-    """A store whose database is still empty."""
+    """A store that was migrated."""
     database = await open_database(url)
     try:
-        await check_version(database, migrate_older=True)
         yield Store(url, database)
     finally:
         await database.close()
+
+
+async def emptied(database: Database) -> None:
+    """Removes all but what the migration wrote."""
+    made_once = {event_log, instance}
+    async with database.write() as connection:
+        for table in reversed(metadata.sorted_tables):
+            if table not in made_once:
+                await connection.execute(delete(table))
+        await connection.execute(update(event_log).values(head=0, tail=1))
 
 
 class Undone(Exception):
