@@ -25,7 +25,7 @@ from connectors.postgresql import queries
 from connectors.postgresql.discovery import CatalogReader, batches, begin
 from connectors.postgresql.errors import grant_catalogs, grant_schema_usage, grant_select, unreachable
 from connectors.postgresql.spec import OLDEST_VERSION, PostgresqlSettings, load
-from connectors.postgresql.wire import Conversation, converse, drop, encrypt, tls_context
+from connectors.postgresql.wire import Conversation, converse, encrypt, tls_context
 from connectors.shared.deadlines import Deadline
 from domain.errors import ProblemError, Unreachable
 from domain.models.data_source import DiscoveryScope
@@ -174,7 +174,7 @@ class _Phases:
                 if is_last:
                     raise
                 continue
-            self._stack.push_async_callback(drop, writer)
+            self._stack.callback(writer.transport.abort)
             self._streams, self._addresses = (reader, writer), (address,)
             break
         ip, port = self._addresses[0].ip, self._addresses[0].port
@@ -188,7 +188,7 @@ class _Phases:
                 return _Outcome((Fact("tls_version", "none"),))
             found = await encrypt(reader, writer, context, self._settings.host, timeout_s=deadline.left_s)
         finally:
-            await drop(writer)
+            writer.transport.abort()  # the other side may never close; what it still has to say is of no interest
         facts = [Fact("tls_version", found.version), Fact("tls_cipher", found.cipher)]
         if found.certificate_expires_at is not None:
             facts.append(Fact("certificate_expires_at", found.certificate_expires_at.isoformat()))

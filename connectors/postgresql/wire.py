@@ -4,7 +4,6 @@ https://www.postgresql.org/docs/18/protocol-flow.html, https://www.postgresql.or
 """
 
 import asyncio
-import contextlib
 import ssl
 from asyncio import StreamReader, StreamWriter
 from collections.abc import AsyncIterator, Callable
@@ -331,10 +330,3 @@ class _Guard(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.inner.connection_lost(exc)
-
-
-async def drop(writer: StreamWriter) -> None:
-    """Closes a connection of ours without waiting for the other side."""
-    writer.transport.abort()
-    with contextlib.suppress(OSError):
-        await writer.wait_closed()
