@@ -140,8 +140,13 @@ _REFUSED = _Meaning(
     "AUTHENTICATION_FAILED", "The server does not let this user in.", retryable=False, phase="authenticate"
 )
 
+# A database in SQL_ASCII keeps whatever it was given.
+_NOT_UTF8 = _Meaning("UNREADABLE_TEXT", "A name or text in the catalogs is not valid UTF-8.", retryable=False)
+
 # https://www.postgresql.org/docs/18/errcodes-appendix.html
 _BY_SQLSTATE = {
+    "22021": _NOT_UTF8,
+    "22P05": _NOT_UTF8,
     "28P01": _Meaning(
         "AUTHENTICATION_FAILED",
         "The server does not accept this user and password.",
@@ -212,6 +217,8 @@ def unreachable(error: BaseException, phase: str, settings: PostgresqlSettings) 
             return _say(_CLOSED, phase, settings)
         case asyncpg.InterfaceError() if "closed" in str(error):
             return _say(_CLOSED, phase, settings)
+        case UnicodeDecodeError():
+            return _say(_NOT_UTF8, phase, settings)
         case _:  # asyncpg met bytes that it cannot make sense of, in one of many ways
             return _say(_NOT_POSTGRESQL, phase, settings)
 

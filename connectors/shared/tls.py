@@ -148,8 +148,9 @@ def tls_error(error: Exception) -> Unreachable:
         case TimeoutError():
             return timed_out(_PHASE)
         case ssl.SSLError():
+            reason = getattr(error, "reason", None)  # OpenSSL's own name; asyncio raises some without
             return Unreachable(
-                "TLS_FAILED", "No encrypted connection could be agreed on.", phase=_PHASE, vendor_code=error.reason
+                "TLS_FAILED", "No encrypted connection could be agreed on.", phase=_PHASE, vendor_code=reason
             )
         case OSError():
             return Unreachable("CONNECTION_CLOSED", "The server hung up during the TLS handshake.", phase=_PHASE)

@@ -22,7 +22,7 @@ from domain.models.operation import SyncMode
 from domain.models.relationship import Reference, ReferentialAction
 from domain.rules.fingerprint import normalise
 from tests.integration.connectors.postgresql.support import CONNECTOR, DIALER, discover, found, role, sessions, target
-from tests.servers.postgresql import PostgresqlDatabase, PostgresqlServer
+from tests.servers.postgresql import PostgresqlDatabase, PostgresqlEndpoint, PostgresqlServer
 
 AWKWARD = '''
 CREATE SCHEMA "Übung.1";
@@ -323,6 +323,27 @@ async def test_one_locked_view_hides_no_other_table(awkward: PostgresqlDatabase)
     size = tables["public.held"].statistics.size_bytes
     assert size is not None
     assert not size.exact  # the server would not say it while the table is held
+
+
+async def test_a_text_that_is_not_utf8_hides_no_other_table(postgresql_server: PostgresqlEndpoint) -> None:
+    database = postgresql_server.database("headwater_any_bytes")
+    await postgresql_server.database().execute(
+        f"CREATE DATABASE {database.name} TEMPLATE template0 ENCODING SQL_ASCII LC_COLLATE 'C' LC_CTYPE 'C'"
+    )
+    try:
+        await database.execute(
+            r"""CREATE TABLE good (a int); CREATE TABLE bad (a int); CREATE TABLE fine (a int);
+            DO $$ BEGIN
+                EXECUTE 'COMMENT ON COLUMN bad.a IS ' || quote_literal(convert_from('\xff'::bytea, 'SQL_ASCII'));
+            END $$"""
+        )
+        batches = await discover(target(database))
+    finally:
+        await postgresql_server.drop_database(database)
+    assert sorted(found(batches)) == ["public.fine", "public.good"]
+    (unreadable,) = [unreadable for batch in batches for unreadable in batch.unreadable]
+    assert unreadable.path[-1] == "bad"
+    assert "UTF-8" in unreadable.reason
 
 
 async def test_a_run_sees_one_moment_and_holds_nobody_up(awkward: PostgresqlDatabase) -> None:
