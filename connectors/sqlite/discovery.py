@@ -22,6 +22,8 @@ from domain.rules.match import namespace_in_scope, table_in_scope
 
 MAX_MEASURED_BYTES = 64 * 1024 * 1024  # of a file: to measure its tables, every page is read
 
+MAX_BATCH_COLUMNS = 20_000
+
 _PHASE = "read_catalog"
 _MEASURING_S = 5.0
 
@@ -34,6 +36,16 @@ class _BTree(Struct, frozen=True):
     size_bytes: int
     leaf_cells: int
     cells: int
+
+
+def batch_size(tables: Sequence[Listed], max_tables: int) -> int:
+    """How many of the first tables make a batch: at least one, else at most `max_tables` with 20,000 columns."""
+    columns = 0
+    for size, table in enumerate(tables[:max_tables]):
+        columns += table.columns_at_most
+        if size and columns > MAX_BATCH_COLUMNS:
+            return size
+    return max(1, min(len(tables), max_tables))
 
 
 class Discovery:
@@ -82,7 +94,7 @@ class Discovery:
         """The next at most `batch_tables` tables; None when all were read."""
         if not self._remaining:
             return None
-        size = max(1, self._request.batch_tables)
+        size = batch_size(self._remaining, self._request.batch_tables)
         batch, self._remaining = self._remaining[:size], self._remaining[size:]
         known = self._request.known if self._request.mode is SyncMode.INCREMENTAL else {}
         unchanged = [table for table in batch if known.get(fqn.join(mapping.path_of(table.name))) == table.signature]

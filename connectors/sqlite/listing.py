@@ -16,6 +16,8 @@ from connectors.sqlite.mapping import referenced, signature
 # would keep it busy for years, and nothing stops it meanwhile.
 MAX_EXPANSIONS = 50_000
 
+_MOST_COLUMNS = 2_000  # https://www.sqlite.org/limits.html#max_column
+
 _RESERVED = "sqlite_"  # https://www.sqlite.org/fileformat2.html#internal_schema_objects
 
 
@@ -33,6 +35,7 @@ class Listed(Struct, frozen=True):
     is_virtual: bool
     signature: str
     has_rowid: bool = True
+    columns_at_most: int = 1  # to bound a batch: what the number of commas in the SQL text allows
     expansions: int = 1  # how many parts SQLite makes of it when it works out the columns of a view
 
     @property
@@ -104,7 +107,14 @@ class _Signatures:
         for key, found in self._objects.items():
             if not found.is_view:
                 has_rowid = "rowid" not in found.sql.lower() or not ddl.read_table(found.sql).is_without_rowid
-                self._done[key] = Listed(found.name, False, found.is_virtual, self._of_table(found), has_rowid)
+                self._done[key] = Listed(
+                    found.name,
+                    False,
+                    found.is_virtual,
+                    self._of_table(found),
+                    has_rowid,
+                    min(_MOST_COLUMNS, found.sql.count(",") + 1),
+                )
         reads = {key: self._reads(found) for key, found in self._objects.items() if found.is_view}
         for key in _innermost_first(reads):
             self._done[key] = self._of_view(self._objects[key], reads[key])
@@ -135,7 +145,10 @@ class _Signatures:
         if len(read) < len(reads):
             rest.append("circular")
         expansions = min(expansions, MAX_EXPANSIONS + 1)
-        return Listed(view.name, True, False, signature(True, view.sql, rest), expansions=expansions)
+        columns = min(_MOST_COLUMNS, view.sql.count(",") + 1 + sum(one.columns_at_most for one in read))
+        return Listed(
+            view.name, True, False, signature(True, view.sql, rest), columns_at_most=columns, expansions=expansions
+        )
 
 
 def _innermost_first(reads: Mapping[str, Sequence[str]]) -> list[str]:

@@ -73,9 +73,9 @@ def header_of(head: bytes, size_bytes: int) -> Header:
     return header
 
 
-def uri_of(path: Path) -> str:
+def uri_of(path: Path, *, is_immutable: bool = False) -> str:
     """Quoted so that `?`, `#` and `%` in the path mean themselves. https://www.sqlite.org/uri.html"""
-    return f"{path.as_uri()}?mode=ro"
+    return f"{path.as_uri()}?mode=ro{'&immutable=1' if is_immutable else ''}"
 
 
 class Reader:
@@ -84,23 +84,47 @@ class Reader:
     def __init__(self, path: Path, header: Header, deadline: Deadline, stopped: threading.Event) -> None:
         self.header = header
         self.is_schema_malformed = False
+        self._path = path
         self._deadline = deadline
         self._stopped = stopped
         self._until_s = deadline.at_s
+        self._state: tuple[int, int] | None = None
+        self._connection = self._connect()
+
+    def _connect(self) -> sqlite3.Connection:
+        """Opens the file, and in WAL mode makes no files beside it where nobody else has it open.
+
+        SQLite would create a -wal and a -shm file and leave them behind, owned by our user: the application that the
+        database belongs to might then be unable to write.
+        """
         try:
-            self._connection = sqlite3.connect(uri_of(path), uri=True, timeout=_LOCK_POLL_S, isolation_level=None)
+            self._state = self._state_if_alone()
+            uri = uri_of(self._path, is_immutable=self._state is not None)
+            connection = sqlite3.connect(uri, uri=True, timeout=_LOCK_POLL_S, isolation_level=None)
+        except OSError as error:
+            raise errors.from_os(error, phase="connect") from error
         except sqlite3.Error as error:
-            raise errors.from_sqlite(error, phase="connect", is_wal=header.is_wal) from error
-        self._connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, MAX_VALUE_BYTES)
-        self._connection.setlimit(sqlite3.SQLITE_LIMIT_ATTACHED, 0)
-        self._connection.text_factory = lambda raw: raw.decode("utf-8", "replace")
-        self._connection.set_progress_handler(self._must_stop, _STEPS_BETWEEN_LOOKS)
+            raise errors.from_sqlite(error, phase="connect", is_wal=self.header.is_wal) from error
+        connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, MAX_VALUE_BYTES)
+        connection.setlimit(sqlite3.SQLITE_LIMIT_ATTACHED, 0)
+        connection.text_factory = lambda raw: raw.decode("utf-8", "replace")
+        connection.set_progress_handler(self._must_stop, _STEPS_BETWEEN_LOOKS)
         try:
             for statement in queries.SET_UP:
-                self._connection.execute(statement)
+                connection.execute(statement)
+            if self.is_schema_malformed:
+                connection.execute(queries.TOLERATE_MALFORMED_SCHEMA)
         except sqlite3.Error as error:
-            self._connection.close()
-            raise errors.from_sqlite(error, phase="connect", is_wal=header.is_wal) from error
+            connection.close()
+            raise errors.from_sqlite(error, phase="connect", is_wal=self.header.is_wal) from error
+        return connection
+
+    def _state_if_alone(self) -> tuple[int, int] | None:
+        """Time and size of a file in WAL mode that nobody else has open, which is when it has no -wal file."""
+        if not self.header.is_wal or self._path.with_name(f"{self._path.name}-wal").exists():
+            return None
+        found = self._path.stat()
+        return found.st_mtime_ns, found.st_size
 
     def close(self) -> None:
         """Gives the file back."""
@@ -138,7 +162,10 @@ class Reader:
         return int(pages) * self.header.page_size
 
     def begin(self) -> None:
-        """From here to `end`, statements see one state of the file."""
+        """From here to `end`, statements see one state of the file. Raises `Unreachable`."""
+        if self._state is not None and self._state_if_alone() != self._state:
+            self._connection.close()  # somebody writes now: what was read without locks may be stale
+            self._connection = self._connect()
         self._connection.execute("BEGIN")
 
     def end(self) -> None:

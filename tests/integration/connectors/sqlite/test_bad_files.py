@@ -169,14 +169,58 @@ def as_nobody(folder: Path) -> Iterator[None]:
         os.seteuid(before)
 
 
-async def test_a_wal_database_in_a_folder_that_is_read_only():
+async def test_a_wal_database_with_open_ends_in_a_folder_that_is_read_only():
     with unprivileged() as folder:
-        path = database(folder / "wal.db", "PRAGMA journal_mode = WAL; CREATE TABLE t (a)")
-        path.chmod(0o444)
+        path = folder / "wal.db"
+        with closing(sqlite3.connect(path, isolation_level=None)) as writer:
+            writer.execute("PRAGMA journal_mode = WAL")
+            writer.execute("CREATE TABLE t (a)")
+            log = (folder / "wal.db-wal").read_bytes()
+        (folder / "wal.db-wal").write_bytes(log)  # as after a crash
+        for file in folder.iterdir():
+            file.chmod(0o444)
         with as_nobody(folder):
             name, problem = await failure(path)
     assert (name, problem.code) == ("read_catalog", "FOLDER_NOT_WRITABLE")
     assert problem.fix[0].statement == "PRAGMA journal_mode = DELETE"
+
+
+async def test_a_wal_database_that_was_closed_can_be_read_where_nothing_may_be_written():
+    with unprivileged() as folder:
+        path = database(folder / "wal.db", "PRAGMA journal_mode = WAL; CREATE TABLE t (a)")
+        path.chmod(0o444)
+        with as_nobody(folder):
+            assert all(step.state is not StepState.FAILED for step in await steps_of(path))
+            assert (await discover(path))[0].listed == (("main", "t"),)
+
+
+async def test_reading_a_wal_database_leaves_no_file_behind(tmp_path: Path):
+    path = database(tmp_path / "wal.db", "PRAGMA journal_mode = WAL; CREATE TABLE t (a)")
+    before = path.read_bytes()
+    await steps_of(path)
+    await discover(path)
+    assert list(tmp_path.iterdir()) == [path]
+    assert path.read_bytes() == before
+
+
+async def test_a_writer_that_comes_meanwhile_is_noticed_in_wal_mode(tmp_path: Path):
+    path = database(
+        tmp_path / "wal.db", "PRAGMA journal_mode = WAL;" + "".join(f"CREATE TABLE t{n} (a);" for n in range(4))
+    )
+    request = DiscoveryRequest(SyncMode.FULL, DiscoveryScope(), {}, statement_timeout_s=5.0, batch_tables=1)
+    async with (
+        CONNECTOR.open(target(path), DIALER, deadline_s=10.0) as session,
+        aclosing(session.discover(request)) as batches,
+    ):
+        await anext(batches)
+        await anext(batches)
+        with closing(sqlite3.connect(path, isolation_level=None)) as writer:
+            writer.execute("ALTER TABLE t1 ADD COLUMN b")
+            (found,) = (await anext(batches)).found
+            assert (len(found.table.columns), found.signature) == (2, None)
+            writer.execute("ALTER TABLE t2 ADD COLUMN b")
+        (found,) = (await anext(batches)).found
+        assert (len(found.table.columns), found.signature) == (2, None)
 
 
 async def test_a_rollback_database_in_a_folder_that_is_read_only_can_be_read():

@@ -178,7 +178,7 @@ def test_repetitions(sql: str, copies: int):
     assert ddl.repetitions(sql) == copies
 
 
-@pytest.mark.parametrize("size", [1_000, 100_000])
+@pytest.mark.parametrize("size", [1_000, 30_000])
 def test_long_texts_take_linear_time(size: int):
     for piece in ("(", '"', "'", "/*", "a ", '""', "''", ",", "((((,", "[", " CHECK (", "CONSTRAINT a "):
         ddl.read_table("CREATE TABLE t (" + piece * (size // len(piece)))
