@@ -25,6 +25,7 @@ ENDING_PAUSES_S = (0.02, 0.08, 0.2, 0.0)  # between attempts while the operation
 TICK_TIMEOUT_S = 300.0  # a tick that hangs would stop its schedule for good
 CLEAN_UP_S = 2.0  # for cancelled work, and for its worker to give it back
 REDELIVERY = timedelta(seconds=30)  # how long the work of a worker that died waits for another one
+CHECK_EVERY = timedelta(milliseconds=500)
 RECONNECT = timedelta(seconds=1)
 SOCKET_TIMEOUT_S = 90  # docket's longest blocking read lasts 60 s; without it a Redis that hangs is never noticed
 
@@ -94,8 +95,8 @@ class DocketJobs:
         self._people.register(running.operation(handler), names=[OPERATION_TASK])
         for name, (every_s, tick) in ticks.items():
             self._schedule.register(running.tick(name, every_s, tick))
-        people = self._worker(self._people, concurrency=concurrency, scheduling_resolution=timedelta(seconds=1))
-        schedule = self._worker(self._schedule, concurrency=len(ticks) + 1)
+        people = self._worker(self._people, concurrency)
+        schedule = self._worker(self._schedule, len(ticks) + 1)
         async with people, schedule:
             tasks = [asyncio.create_task(worker.run_forever(), name="docket worker") for worker in (people, schedule)]
             try:
@@ -103,18 +104,17 @@ class DocketJobs:
             finally:
                 await running.finish(grace_s, tasks)
 
-    def _worker(
-        self, docket: Docket, *, concurrency: int, scheduling_resolution: timedelta = timedelta(milliseconds=250)
-    ) -> Worker:
+    def _worker(self, docket: Docket, concurrency: int) -> Worker:
         return Worker(
             docket,
             name=f"worker-{secrets.token_hex(6)}",
             concurrency=concurrency,
             redelivery_timeout=self._redelivery,
             reconnection_delay=RECONNECT,
-            # Reads block this long, and new work ends them at once. A worker whose hands are full looks as often.
-            minimum_check_interval=timedelta(milliseconds=250),
-            scheduling_resolution=scheduling_resolution,
+            # A read for new work blocks this long and ends at once when there is some; a worker whose hands are full
+            # looks as often. Ticks may be late by as much.
+            minimum_check_interval=CHECK_EVERY,
+            scheduling_resolution=CHECK_EVERY,
         )
 
 

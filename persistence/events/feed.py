@@ -91,14 +91,13 @@ class LogFeed:
         belongs to a log that was reset: a Gap says so, and events from now on follow. While the store is away, what
         has to be read from it waits.
         """
-        return self._follow(viewer, self.position if after is None else after, wanted)
+        return self._follow(viewer, self._epoch, self.position if after is None else after, wanted)
 
     async def _follow(
-        self, viewer: Viewer, position: int, wanted: EventFilter
+        self, viewer: Viewer, epoch: str, position: int, wanted: EventFilter
     ) -> AsyncGenerator[LoggedEvent | Gap | None]:
         self._followers += 1
         try:
-            epoch = self._epoch
             is_checked = position <= self.position
             spoke_at = time.monotonic()
             while True:

@@ -150,7 +150,7 @@ async def test_ticks_come_in_time_and_one_at_a_time(jobs: DocketJobs, diary: Dia
         await asyncio.sleep(0.1)
         at_once -= 1
 
-    ticks = {"tick": (0.5, tick)}
+    ticks = {"tick": (0.2, tick)}
     async with jobs.run_workers(diary.handle, ticks), jobs.run_workers(diary.handle, ticks):
         await asyncio.sleep(3.2)
     assert most_at_once == 1
