@@ -11,7 +11,8 @@ from domain.models.access import Viewer
 from domain.models.data_source import DataSourceStatus
 from domain.models.health import Health, HealthCheck, HealthHistory, HealthHour
 from persistence.database import Database, Dialect
-from persistence.repositories.statements import delete_some, upsert
+from persistence.repositories.statements import BEFORE_ALL, delete_some, upsert
+from persistence.tables.base import UtcDateTime
 from persistence.tables.data_sources import data_sources
 from persistence.tables.health import health as judgements
 from persistence.tables.health import health_checks, health_hours, health_schedules
@@ -36,22 +37,31 @@ class SqlHealthReader:
         self, viewer: Viewer, data_source_ids: Sequence[str], *, last: int
     ) -> dict[str, tuple[HealthCheck, ...]]:
         """The newest checks of each source, newest first. One statement for all sources."""
-        newest_first = health_checks.c.at.desc()
-        place = func.row_number().over(partition_by=health_checks.c.data_source_id, order_by=newest_first)
-        ranked = (
-            select(health_checks, place.label("place"))
-            .where(
-                health_checks.c.data_source_id.in_(data_source_ids),
-                has_visible_source(health_checks.c.data_source_id, viewer.scope),
-            )
-            .subquery()
-        )
-        statement = select(ranked).where(ranked.c.place <= last).order_by(ranked.c.place)
         found: dict[str, list[HealthCheck]] = {id: [] for id in data_source_ids}
+        older = health_checks.alias("older")
+        # Up to here the index is read, however many checks are kept: numbering them all would read them all.
+        last_wanted = (
+            select(older.c.at)
+            .where(older.c.data_source_id == data_sources.c.id)
+            .order_by(older.c.at.desc())
+            .limit(1)
+            .offset(max(last, 1) - 1)
+            .scalar_subquery()
+        )
+        statement = (
+            select(health_checks)
+            .join(data_sources, data_sources.c.id == health_checks.c.data_source_id)
+            .where(
+                data_sources.c.id.in_(data_source_ids),
+                visible(viewer.scope),
+                health_checks.c.at >= func.coalesce(last_wanted, BEFORE_ALL, type_=UtcDateTime),
+            )
+            .order_by(health_checks.c.data_source_id, health_checks.c.at.desc())
+        )
         async with self._database.read() as connection:
             for row in await connection.execute(statement):
                 found[row.data_source_id].append(_check(row))
-        return {id: tuple(checks) for id, checks in found.items()}
+        return {id: tuple(checks[:last]) for id, checks in found.items()}
 
 
 class SqlHealthRepository:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Row, and_, func, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -13,10 +13,12 @@ from domain.models.access import Viewer
 from domain.models.operation import Operation, OperationKind, OperationState
 from domain.models.page import Page, Slice
 from persistence.database import Database
-from persistence.repositories.statements import locked
+from persistence.repositories.statements import BEFORE_ALL, locked
 from persistence.store_errors import is_unique_violation
+from persistence.tables.base import UtcDateTime
+from persistence.tables.data_sources import data_sources
 from persistence.tables.operations import FINAL_STATES, operations
-from persistence.visibility import visible_operation
+from persistence.visibility import has_visible_source, visible, visible_operation
 
 _is_not_final = operations.c.state.not_in(FINAL_STATES)
 
@@ -37,13 +39,31 @@ class SqlOperationReader:
         self, viewer: Viewer, data_source_ids: Sequence[str], kinds: Sequence[OperationKind] | None, page: Page
     ) -> dict[str, Slice[Operation]]:
         """By source, newest first. Keyset (created_at as ISO text, id). One statement for all sources."""
-        newest_first = (operations.c.created_at.desc(), operations.c.id.desc())
-        place = func.row_number().over(partition_by=operations.c.data_source_id, order_by=newest_first).label("place")
-        conditions = _of_sources(viewer, data_source_ids, kinds)
+        wanted: list[ColumnElement[bool]] = [] if kinds is None else [operations.c.kind.in_(kinds)]
         if page.after is not None:
-            conditions.append(_is_after(page.after))
-        ranked = select(operations, place).where(*conditions).subquery()
-        statement = select(ranked).where(ranked.c.place <= page.first + 1).order_by(ranked.c.place)
+            wanted.append(_is_after(page.after))
+        newest_first = (operations.c.created_at.desc(), operations.c.id.desc())
+        # Up to here the index is read, however many operations are kept: numbering them all would read them all.
+        last_wanted = (
+            select(operations.c.created_at)
+            .where(operations.c.data_source_id == data_sources.c.id, *wanted)
+            .order_by(*newest_first)
+            .limit(1)
+            .offset(page.first)
+            .correlate(data_sources)
+            .scalar_subquery()
+        )
+        statement = (
+            select(operations)
+            .join(data_sources, data_sources.c.id == operations.c.data_source_id)
+            .where(
+                data_sources.c.id.in_(data_source_ids),
+                visible(viewer.scope),
+                *wanted,
+                operations.c.created_at >= func.coalesce(last_wanted, BEFORE_ALL, type_=UtcDateTime),
+            )
+            .order_by(operations.c.data_source_id, *newest_first)
+        )
         found: dict[str, list[Operation]] = {id: [] for id in data_source_ids}
         async with self._database.read() as connection:
             for row in await connection.execute(statement):
@@ -63,7 +83,11 @@ class SqlOperationReader:
         """How many `pages` would walk through, by source."""
         statement = (
             select(operations.c.data_source_id, func.count())
-            .where(*_of_sources(viewer, data_source_ids, kinds))
+            .where(
+                operations.c.data_source_id.in_(data_source_ids),
+                has_visible_source(operations.c.data_source_id, viewer.scope),
+                *([] if kinds is None else [operations.c.kind.in_(kinds)]),
+            )
             .group_by(operations.c.data_source_id)
         )
         async with self._database.read() as connection:
@@ -151,22 +175,14 @@ class SqlOperationRepository:
         return None if row is None else _from_row(row)
 
 
-def _of_sources(
-    viewer: Viewer, data_source_ids: Sequence[str], kinds: Sequence[OperationKind] | None
-) -> list[ColumnElement[bool]]:
-    conditions = [visible_operation(viewer), operations.c.data_source_id.in_(data_source_ids)]
-    if kinds is not None:
-        conditions.append(operations.c.kind.in_(kinds))
-    return conditions
-
-
 def _is_after(key: tuple[str, ...]) -> ColumnElement[bool]:
     """Later in newest-first order, so older than the key."""
     try:
         created_at, id = datetime.fromisoformat(key[0]).astimezone(UTC), key[1]
     except (ValueError, IndexError) as error:
         raise InvalidInput("This cursor does not fit here.", path=("after",), code="INVALID_CURSOR") from error
-    return or_(operations.c.created_at < created_at, (operations.c.created_at == created_at) & (operations.c.id < id))
+    # The first condition is what an index can follow.
+    return and_(operations.c.created_at <= created_at, or_(operations.c.created_at < created_at, operations.c.id < id))
 
 
 def _from_row(row: Row[Any]) -> Operation:

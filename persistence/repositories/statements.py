@@ -1,9 +1,10 @@
 """Statements that several repositories need, the same for SQLite and PostgreSQL."""
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, Table, delete, select, tuple_
+from sqlalchemy import ColumnElement, Select, Table, delete, literal, select, tuple_
 from sqlalchemy.dialects.postgresql import Insert as PostgresqlInsert
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import Insert as SqliteInsert
@@ -11,6 +12,9 @@ from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from persistence.database import Dialect
+from persistence.tables.base import UtcDateTime
+
+BEFORE_ALL = literal(datetime(1, 1, 1, tzinfo=UTC), UtcDateTime)  # earlier than anything stored
 
 
 def insert_into(table: Table, dialect: Dialect) -> PostgresqlInsert | SqliteInsert:
