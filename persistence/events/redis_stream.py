@@ -21,6 +21,7 @@ from persistence.redis_connection import AWAY, Backoff, connect
 STREAM_EVENTS = 100_000
 CACHED_FACT_BYTES = 8 * 1024  # a longer fact travels as its position alone
 REFILL_EVENTS = 1_000  # of an emptied stream: it is a cache, the table has the rest
+UNUSED_FOR_S = 7 * 24 * 3600  # then the stream of an epoch is forgotten
 PUBLISH_CHUNK = 100
 READ_CHUNK = 200
 BLOCK_MS = 1_000
@@ -93,7 +94,7 @@ class RedisFanOut:
             try:
                 if compared != epoch:
                     # Before anything of it is believed: it may be ahead of a store that was restored.
-                    if not await feed.compare(epoch, await self._top(self._key(epoch))):
+                    if await self._agreed_top(feed, epoch) is None:
                         await asyncio.sleep(backoff.failed())
                         continue
                     compared = epoch
@@ -106,9 +107,8 @@ class RedisFanOut:
     async def _bring_up(self, feed: Feed) -> None:
         epoch = feed.epoch
         key = self._key(epoch)
-        top = await self._top(key)
-        if not await feed.compare(epoch, top):
-            await self._redis.unlink(key)
+        top = await self._agreed_top(feed, epoch)
+        if top is None:
             return
         after = max(top, feed.position - REFILL_EVENTS)
         while after < feed.position and feed.epoch == epoch:
@@ -116,6 +116,14 @@ class RedisFanOut:
             if not entries:
                 return
             after = entries[-1].logged.position if await self._add(key, entries) else await self._top(key)
+
+    async def _agreed_top(self, feed: Feed, epoch: str) -> int | None:
+        """The newest position in the stream; None, and the stream is gone, when it does not belong to our store."""
+        top = await self._top(self._key(epoch))
+        if await feed.compare(epoch, top):
+            return top
+        await self._redis.unlink(self._key(epoch))
+        return None
 
     async def _add(self, key: str, entries: Sequence[Entry]) -> bool:
         """Whether all of them were taken; False when another process was first."""
@@ -129,6 +137,7 @@ class RedisFanOut:
                 maxlen=STREAM_EVENTS,
                 approximate=True,
             )
+        pipeline.expire(key, UNUSED_FOR_S)
         answers = await pipeline.execute(raise_on_error=False)
         failures = [answer for answer in answers if isinstance(answer, Exception)]
         for failure in failures:

@@ -134,11 +134,6 @@ async def take(
     return found
 
 
-async def nothing_within(stream: AsyncGenerator[LoggedEvent | Gap | None], heartbeats: int = 1) -> bool:
-    """Whether the stream says nothing up to its next heartbeat."""
-    return [await anext(stream) for _ in range(heartbeats)] == [None] * heartbeats
-
-
 async def take_from(
     stream: AsyncGenerator[LoggedEvent | Gap | None], count: int, *, timeout_s: float = 10.0
 ) -> list[LoggedEvent | Gap]:

@@ -214,3 +214,5 @@ async def test_a_stream_above_the_head_of_the_store_begins_a_new_epoch(
             assert numbers(await take(stream, 2)) == [3, 4]
             await stream.aclose()
         assert await stream_reaches(private_redis, SqlEventLog(store.database), 4) == [1, 2, 3, 4]
+        async with private_redis.endpoint.connect() as client:
+            assert await client.exists(f"headwater:events:{old}") == 0
