@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import suppress
 from functools import lru_cache
+from typing import TypeGuard
 
 from graphql import DocumentNode, GraphQLError, GraphQLSchema, parse, specified_rules
 from strawberry.extensions import SchemaExtension
@@ -19,16 +20,21 @@ class KnownDocuments(SchemaExtension):
 
     def on_parse(self) -> Iterator[None]:
         execution = self.execution_context
-        if execution.query and len(execution.query) <= MAX_LENGTH:
+        if _may_be_kept(execution.query):
             with suppress(GraphQLError, RecursionError):  # parsed again, and reported, by Strawberry
                 execution.graphql_document = _parsed(execution.query)
         yield
 
     def on_validate(self) -> Iterator[None]:
         execution = self.execution_context
-        if execution.query and len(execution.query) <= MAX_LENGTH:
+        if _may_be_kept(execution.query):
             execution.pre_execution_errors = list(_errors(execution.schema._schema, execution.query))
         yield
+
+
+def _may_be_kept(query: str | None) -> TypeGuard[str]:
+    """Not what may hold a secret: one that is typed into a document stands behind the word `literal`."""
+    return query is not None and len(query) <= MAX_LENGTH and "literal" not in query
 
 
 @lru_cache(MAX_DOCUMENTS)

@@ -6,13 +6,14 @@ id, the log has the whole of it under that id.
 """
 
 import logging
+import re
 import secrets
 from collections.abc import Iterator
 from typing import Any
 
 from graphql import ExecutionResult, GraphQLError, GraphQLSyntaxError
 from strawberry import ExceptionHandler
-from strawberry.exceptions import MissingQueryError
+from strawberry.exceptions import MissingQueryError, StrawberryInputCoercionError
 from strawberry.extensions import SchemaExtension
 from strawberry.schema.exceptions import CannotGetOperationTypeError, InvalidOperationTypeError
 from strawberry.types.execution import ExecutionResult as StrawberryResult
@@ -27,6 +28,17 @@ log = logging.getLogger(__name__)
 
 MASKED = "INTERNAL"
 _NOT_UNDERSTOOD = (MissingQueryError, CannotGetOperationTypeError, InvalidOperationTypeError)
+# How graphql-core shows values: its utilities/validate_input_value.py, type/scalars.py, language/lexer.py.
+_VALUES = tuple(
+    (re.compile(pattern, re.DOTALL), instead)
+    for pattern, instead in (
+        (r"[,;] found: .*", "."),
+        (r" Found: .*", ""),
+        (r"(cannot represent (?:\w|[ -])*value): .*", r"\1."),
+        (r"Value '.*' does not exist in", "This value does not exist in"),
+        (r"\b(String|BlockString|Int|Float) ['\"].*['\"]", r"\1"),
+    )
+)
 _MASKED_MESSAGE = "Something went wrong inside Headwater; the log has it under the id."
 
 
@@ -63,13 +75,20 @@ def readable(error: GraphQLError) -> GraphQLError:
     if isinstance(cause, RecursionError):
         return _told(error, "This document is nested too deeply.", {"code": "TOO_COMPLEX"})
     if isinstance(error, GraphQLSyntaxError):
-        return _told(error, error.message, {"code": "GRAPHQL_PARSE_FAILED"})
+        return _told(error, without_values(error.message), {"code": "GRAPHQL_PARSE_FAILED"})
     # A document or variable that is wrong points at a place in the document, and not at a field of the answer.
-    if error.path is None and error.nodes:
-        return _told(error, error.message, {"code": "GRAPHQL_VALIDATION_FAILED"})
+    if error.path is None and (error.nodes or isinstance(cause or error, StrawberryInputCoercionError)):
+        return _told(error, without_values(error.message), {"code": "GRAPHQL_VALIDATION_FAILED"})
     if error.path is None and (cause is None or isinstance(cause, _NOT_UNDERSTOOD)):
         return _told(error, error.message, {"code": "BAD_REQUEST"})
     return _masked(error)
+
+
+def without_values(message: str) -> str:
+    """What is wrong with a document, without the values in it: they may be secrets that were put in a wrong place."""
+    for pattern, instead in _VALUES:
+        message = pattern.sub(instead, message)
+    return message
 
 
 def problem_extensions(value: domain.Problem) -> dict[str, Any]:

@@ -5,7 +5,6 @@ from datetime import UTC, datetime
 from typing import Any, NewType
 
 import strawberry
-from graphql import GraphQLError
 from strawberry.scalars import JSON
 from strawberry.types.scalar import ScalarDefinition
 
@@ -23,16 +22,16 @@ def write_time(value: datetime) -> str:
 def read_time(value: Any) -> datetime:
     """The aware UTC time of an RFC 3339 text; decimals below a microsecond are cut."""
     if not isinstance(value, str) or _DATE_TIME.fullmatch(value) is None:
-        raise GraphQLError("A DateTime is written as in RFC 3339 with its offset, such as 2026-11-23T08:00:00Z.")
+        raise ValueError("A DateTime is written as in RFC 3339 with its offset, such as 2026-11-23T08:00:00Z.")
     try:
         return datetime.fromisoformat(value.upper()).astimezone(UTC)
     except (ValueError, OverflowError):
-        raise GraphQLError("This DateTime is no time of the calendar.") from None
+        raise ValueError("This DateTime is no time of the calendar.") from None
 
 
 def _read_cursor(value: Any) -> str:
     if not isinstance(value, str):
-        raise GraphQLError("A Cursor is a text that Headwater gave out.")
+        raise ValueError("A Cursor is a text that Headwater gave out.")
     return value
 
 

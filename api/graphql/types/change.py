@@ -109,4 +109,4 @@ def _shown(value: domain.Change, side: str) -> JSON | None:
 def _camel_case(value: Any) -> Any:
     if isinstance(value, dict):
         return {to_camel_case(name): _camel_case(part) for name, part in value.items()}
-    return [_camel_case(part) for part in value] if isinstance(value, list) else value
+    return [_camel_case(part) for part in value] if isinstance(value, list | tuple) else value

@@ -51,7 +51,7 @@ class Namespace(CatalogNode):
     ) -> Connection[Annotated["Table", strawberry.lazy("api.graphql.types.table")]]:
         wanted = CatalogFilter(given(match), given_all(kinds), bool(include_removed))
         parent = ObjectAt(self._entry.id, pin_of(self._entry))
-        return await tables_of.load_tables(info, self._source, parent, wanted, page(first, after))
+        return await tables_of.load_tables(info, self._source, parent, wanted, page(first, after), self)
 
     @classmethod
     async def resolve_reference(cls, info: Info, id: str | None = None, fqn: str | None = None) -> Self | None:

@@ -62,6 +62,7 @@ class Table(CatalogNode):
 
     _source: strawberry.Private[domain.DataSource]
     _entry: strawberry.Private[TableEntry]
+    _namespace: strawberry.Private["Namespace | None"]  # where the way to this table led through it
     kind: TableKind = strawberry.field(description="What it is to its system.")
     comment: str | None = strawberry.field(description="What the system says of it.")
     definition: str | None = strawberry.field(description="The query of a view, as the system spells it.")
@@ -72,6 +73,8 @@ class Table(CatalogNode):
 
     @strawberry.field(description="The namespace that it is in.")
     async def namespace(self, info: Info) -> Annotated["Namespace", strawberry.lazy("api.graphql.types.namespace")]:
+        if self._namespace is not None:
+            return self._namespace
         entry = await info.context.loaders.entries.load((self._entry.namespace_id, pin_of(self._entry)))
         assert isinstance(entry, NamespaceEntry)  # every table is in one, and as visible as that
         return namespaces_of.namespace(self._source, entry)
@@ -159,11 +162,12 @@ class Table(CatalogNode):
         return await references.resolve(cls, info, id, fqn)
 
 
-def table(source: domain.DataSource, entry: TableEntry) -> Table:
-    """A window on a table of the source."""
+def table(source: domain.DataSource, entry: TableEntry, namespace: "Namespace | None" = None) -> Table:
+    """A window on a table of the source, and of the namespace where that is at hand."""
     return Table(
         _source=source,
         _entry=entry,
+        _namespace=namespace,
         **entry_attributes(source, entry),
         kind=entry.kind,
         comment=entry.comment,
@@ -172,14 +176,19 @@ def table(source: domain.DataSource, entry: TableEntry) -> Table:
 
 
 async def load_tables(
-    info: Info, source: domain.DataSource, parent: Pin | ObjectAt, wanted: CatalogFilter, request: PageRequest
+    info: Info,
+    source: domain.DataSource,
+    parent: Pin | ObjectAt,
+    wanted: CatalogFilter,
+    request: PageRequest,
+    namespace: "Namespace | None" = None,
 ) -> Connection[Table]:
-    """A page of the tables of the source, or of a namespace in it."""
+    """A page of the tables of the source, or of the namespace in it."""
     loaders = info.context.loaders
     window = await loaders.tables(wanted, request).load(parent)
     return connection(
         window,
-        [table(source, entry) for entry in window.items],
+        [table(source, entry, namespace) for entry in window.items],
         counted(lambda: loaders.count_tables(wanted).load(parent)),
     )
 
