@@ -95,7 +95,7 @@ async def run(database: PostgresqlDatabase, folder: Path, *, tables: int, kills:
     watch = Watch(report)
     try:
         await until(lambda: follower.cursor is not None)
-        source_id = await _register(server, database)
+        source_id = await register_victim(server, database)
         watch.allowed.append((set(), tables))
         began_s = perf_counter()
         await _finished(server, await _discover(server, source_id))
@@ -165,7 +165,7 @@ async def _change(database: PostgresqlDatabase, extra: set[str], number: int) ->
     return names
 
 
-async def _register(server: HeadwaterServer, database: PostgresqlDatabase) -> str:
+async def register_victim(server: HeadwaterServer, database: PostgresqlDatabase) -> str:
     connection = {
         "postgresql": {
             "host": database.host,

@@ -28,6 +28,7 @@ class HeadwaterServer:
         data_dir: Path | None = None,
         environment: Mapping[str, str] | None = None,
         arguments: Sequence[str] = (),
+        program: Sequence[str] = (sys.executable, "-m", "api"),
     ) -> None:
         self._folder = temporary_folder("server")
         self.data_dir = data_dir or self._folder / "data"
@@ -35,9 +36,7 @@ class HeadwaterServer:
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("HEADWATER_")}
         self._process = ServerProcess(
             [
-                sys.executable,
-                "-m",
-                "api",
+                *program,
                 "serve",
                 *("--host", LOOPBACK),
                 *("--port", str(self.port)),
