@@ -202,17 +202,17 @@ def _sqlite_engine(url: URL, pool_size: int, *, begin: str, pragmas: tuple[str, 
         connect_args={"timeout": BUSY_TIMEOUT_S, "isolation_level": None},
     )
 
-    @event.listens_for(engine.sync_engine, "connect")
     def configure(connection: Any, _record: object) -> None:
         cursor = connection.cursor()
         for pragma in pragmas:
             cursor.execute(f"PRAGMA {pragma}")
         cursor.close()
 
-    @event.listens_for(engine.sync_engine, "begin")
     def begin_explicitly(connection: Connection) -> None:
         connection.exec_driver_sql(begin)
 
+    event.listen(engine.sync_engine, "connect", configure)
+    event.listen(engine.sync_engine, "begin", begin_explicitly)
     return engine
 
 

@@ -1,8 +1,5 @@
 """Secrets as they rest: sealed, or a reference to another store. No key that opens them is here."""
 
-import secrets as randomness
-from typing import Any
-
 from sqlalchemy import CheckConstraint, Column, Integer, LargeBinary, SmallInteger, Table, Text
 
 from persistence.tables.base import Name, metadata
@@ -41,15 +38,10 @@ encryption_keys = Table(
     Column("check_value", LargeBinary, nullable=False),
 )
 
-# One row: which installation this is. Part of what every secret is bound to.
+# One row, made by the first migration: which installation this is. Part of what every secret is bound to.
 instance = Table(
     "instance",
     metadata,
     Column("id", SmallInteger, CheckConstraint("id = 1", name="one_row"), primary_key=True, autoincrement=False),
     Column("instance_id", Text, nullable=False),
 )
-
-
-def new_instance() -> dict[str, Any]:
-    """The one row of `instance` in a new store; the first migration inserts it."""
-    return {"id": 1, "instance_id": randomness.token_hex(16)}
