@@ -17,6 +17,7 @@ from persistence.events.redis_stream import RedisFanOut
 from persistence.events.ring import Ring
 
 POLL_S = 0.2  # how long the facts of a process that died after its commit may stay without a position
+ALONE_POLL_S = 1.0  # enough where no other process writes: every commit of our own is followed by a nudge
 BUSY_S = 0.02  # another process is giving positions: look again soon, ours may have come too late for it
 AWAY_S = 1.0  # between attempts while the store is away
 HEARTBEAT_S = 1.0
@@ -35,7 +36,7 @@ class LogFeed:
     """The live side of an event log. An async context manager: its tasks run while it is open.
 
     With a `fan_out`, other processes hear of our events at once and we of theirs; without it, or while its Redis is
-    away, within `poll_s` seconds.
+    away, within `poll_s` seconds (`ALONE_POLL_S` for the embedded set-up).
     """
 
     def __init__(self, event_log: SqlEventLog, *, fan_out: RedisFanOut | None = None, poll_s: float = POLL_S) -> None:

@@ -187,8 +187,9 @@ class SqlEventLog:
         """The state after sequencing, and whether nothing was left over."""
         async with self._database.read() as connection:
             state = await self._state(connection)
-            if self._database.dialect == "sqlite" or not await self._is_waiting(connection):
-                return state, True
+            is_waiting = self._database.dialect == "postgresql" and await self._is_waiting(connection)
+        if not is_waiting:
+            return state, True
         while True:
             async with self._database.write() as connection:
                 if not (await connection.execute(_LOCK)).scalar_one():
