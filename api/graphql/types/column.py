@@ -111,9 +111,10 @@ async def load_columns(info: Info, table: "Table", wanted: CatalogFilter, reques
     loaders = info.context.loaders
     parent = ObjectAt(table._entry.id, pin_of(table._entry))
     window = await loaders.columns(wanted, request).load(parent)
+    at_hand = table if table._entry.revision == window.revision else None  # else the walk began on an older one
     return connection(
         window,
-        [column(table._source, entry, table) for entry in window.items],
+        [column(table._source, entry, at_hand) for entry in window.items],
         counted(lambda: loaders.count_columns(wanted).load(parent)),
     )
 

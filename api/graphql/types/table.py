@@ -186,9 +186,10 @@ async def load_tables(
     """A page of the tables of the source, or of the namespace in it."""
     loaders = info.context.loaders
     window = await loaders.tables(wanted, request).load(parent)
+    at_hand = None if namespace is None or namespace._entry.revision != window.revision else namespace
     return connection(
         window,
-        [table(source, entry, namespace) for entry in window.items],
+        [table(source, entry, at_hand) for entry in window.items],
         counted(lambda: loaders.count_tables(wanted).load(parent)),
     )
 
