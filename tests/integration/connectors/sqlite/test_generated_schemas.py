@@ -6,6 +6,7 @@ import threading
 from contextlib import closing
 from pathlib import Path
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import Struct
@@ -185,6 +186,7 @@ def discover(path: Path, batch_tables: int) -> dict[str, Table]:
     return {one.table.path[-1]: one.table for batch in batches for one in batch.found}
 
 
+@pytest.mark.timeout(1_800)  # thousands of cases, each a file of its own
 @given(tables(), st.integers(1, 3))
 def test_what_is_found_is_what_was_made(made: list[MadeTable], batch_tables: int):
     with tempfile.TemporaryDirectory() as folder:
