@@ -34,6 +34,12 @@ def given(value: T | None) -> T | None:
     return None if value is strawberry.UNSET else value
 
 
+def given_or(value: T | None, default: T) -> T:
+    """The value, the default for an argument that was left out or null."""
+    found = given(value)
+    return default if found is None else found
+
+
 def given_all(values: list[T] | None) -> tuple[T, ...] | None:
     """The values in the order they were given, None for an argument that was left out."""
     found = given(values)

@@ -5,13 +5,15 @@ from typing import Annotated
 
 import strawberry
 
-from api.graphql.arguments import given
+from api.graphql.arguments import given, given_or
 from api.graphql.context import Info
 from api.graphql.inputs.event import FilterArgument, event_filter
 from api.graphql.scalars import Cursor
 from api.graphql.subscriptions.stream import streamed
 from api.graphql.types.event import Envelope, envelope, operation_envelope
 from domain.rules import ids
+
+HEARTBEAT_S = 15
 
 After = Annotated[
     Cursor | None,
@@ -30,12 +32,14 @@ class EventSubscriptions:
         after: After = strawberry.UNSET,
         filter_: FilterArgument = strawberry.UNSET,
         heartbeat_seconds: Annotated[
-            int, strawberry.argument(description="Say Heartbeat when nothing came for that long: 1 to 300.")
-        ] = 15,
+            int | None, strawberry.argument(description="Say Heartbeat when nothing came for that long: 1 to 300.")
+        ] = HEARTBEAT_S,
     ) -> AsyncGenerator[Envelope, None]:
         context = info.context
         wanted = event_filter(filter_)
-        items = context.services.events.follow(context.viewer, given(after), wanted, heartbeat_seconds)
+        items = context.services.events.follow(
+            context.viewer, given(after), wanted, given_or(heartbeat_seconds, HEARTBEAT_S)
+        )
         return streamed(info, items, envelope)
 
     @strawberry.subscription(description="Progress, revisions and changes of running and coming discoveries.")

@@ -9,7 +9,7 @@ from strawberry.scalars import JSON
 import api.graphql.types.namespace as namespaces_of
 import api.graphql.types.reference as references
 import api.graphql.types.table as tables_of
-from api.graphql.arguments import After, First, IncludeRemoved, Kinds, Match, given, given_all, page
+from api.graphql.arguments import After, First, IncludeRemoved, Kinds, Match, given, given_all, given_or, page
 from api.graphql.context import Info
 from api.graphql.inputs.at import AtArgument, point
 from api.graphql.types.discovery import Freshness, freshness
@@ -172,11 +172,11 @@ class DataSource(CatalogNode):
         after: After = strawberry.UNSET,
         match: Match = strawberry.UNSET,
         kinds: Kinds = strawberry.UNSET,
-        include_removed: IncludeRemoved = False,
+        include_removed: IncludeRemoved = strawberry.UNSET,
         at: AtArgument = strawberry.UNSET,
     ) -> Connection[Annotated["Table", strawberry.lazy("api.graphql.types.table")]]:
         there = await self._at(info, point(at))
-        wanted = CatalogFilter(given(match), given_all(kinds), bool(include_removed))
+        wanted = CatalogFilter(given(match), given_all(kinds), given_or(include_removed, False))
         return await tables_of.load_tables(info, there.data_source, there.pin, wanted, page(first, after))
 
     @strawberry.field(description="The operations that worked on it, newest first.")

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import strawberry
 
+from api.graphql.arguments import given_or
 from api.graphql.context import Info
 from api.graphql.types.problem import Problem, optional_problem
 from domain.models import health as domain
@@ -62,9 +63,12 @@ class Health:
     async def checks(
         self,
         info: Info,
-        last: Annotated[int, strawberry.argument(description="How many at most, up to 500.")] = DEFAULT_CHECKS,
+        last: Annotated[
+            int | None, strawberry.argument(description="How many at most, up to 500; 20 when not given.")
+        ] = strawberry.UNSET,
     ) -> list[HealthCheck]:
-        return [health_check(one) for one in await info.context.loaders.checks(last).load(self._source_id)]
+        loader = info.context.loaders.checks(given_or(last, DEFAULT_CHECKS))
+        return [health_check(one) for one in await loader.load(self._source_id)]
 
 
 def health(source_id: str, value: domain.Health) -> Health:

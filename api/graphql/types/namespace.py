@@ -7,7 +7,7 @@ import strawberry
 import api.graphql.types.data_source as data_sources
 import api.graphql.types.reference as references
 import api.graphql.types.table as tables_of
-from api.graphql.arguments import After, First, IncludeRemoved, Kinds, Match, given, given_all, page
+from api.graphql.arguments import After, First, IncludeRemoved, Kinds, Match, given, given_all, given_or, page
 from api.graphql.context import Info
 from api.graphql.types.entry import entry_attributes, pin_of
 from api.graphql.types.node import CatalogNode
@@ -47,9 +47,9 @@ class Namespace(CatalogNode):
         after: After = strawberry.UNSET,
         match: Match = strawberry.UNSET,
         kinds: Kinds = strawberry.UNSET,
-        include_removed: IncludeRemoved = False,
+        include_removed: IncludeRemoved = strawberry.UNSET,
     ) -> Connection[Annotated["Table", strawberry.lazy("api.graphql.types.table")]]:
-        wanted = CatalogFilter(given(match), given_all(kinds), bool(include_removed))
+        wanted = CatalogFilter(given(match), given_all(kinds), given_or(include_removed, False))
         parent = ObjectAt(self._entry.id, pin_of(self._entry))
         return await tables_of.load_tables(info, self._source, parent, wanted, page(first, after), self)
 
