@@ -130,7 +130,7 @@ async def shop(postgresql_database: PostgresqlDatabase) -> PostgresqlDatabase:
     return postgresql_database
 
 
-def way(database: PostgresqlDatabase, **changes: Any) -> dict[str, Any]:
+def way(database: PostgresqlDatabase, /, **changes: Any) -> dict[str, Any]:
     """How the user of `shop` gets there."""
     return {
         "host": database.host,
