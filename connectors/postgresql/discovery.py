@@ -30,7 +30,7 @@ MAX_TABLES = 200_000
 MAX_BATCH_COLUMNS = 4_000  # a batch's memory is that of its columns
 _LOCK_TIMEOUT_MS = 500
 _TABLES_PER_TURN = 10  # mapped before others get their turn on the loop: about a millisecond
-_ROWS_PER_TURN = 500
+_ROWS_PER_TURN = 100
 
 Row = Any  # asyncpg's Record
 

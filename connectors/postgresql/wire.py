@@ -24,6 +24,7 @@ from domain.ports.dialer import Address
 
 _TLS_REQUEST = bytes.fromhex("00000008 04d2162f")
 _MAX_GREETING_BYTES = 65_536  # no message before the end of the authentication is longer than some hundred bytes
+_MAX_ANSWER_BYTES = 256 * 1024 * 1024  # to what is asked in one go; a batch of a discovery has some hundred kilobytes
 _GOODBYE_S = 0.2
 
 # AuthenticationRequest: https://www.postgresql.org/docs/18/protocol-message-formats.html
@@ -71,21 +72,25 @@ async def encrypt(
 class Conversation:
     """A connection of asyncpg under one deadline, whose errors are ours."""
 
-    def __init__(self, connection: Any, settings: PostgresqlSettings, deadline: Deadline, tls: TlsFacts | None) -> None:
+    def __init__(self, connection: Any, settings: PostgresqlSettings, deadline: Deadline, loop: "_CarefulLoop") -> None:
         self.connection = connection
         self.settings = settings
         self.deadline = deadline
-        self.tls = tls
+        self.tls = loop.tls
+        self._loop = loop
 
     @asynccontextmanager
     async def speaking(self, phase: str) -> AsyncIterator[Any]:
         """The connection, for some statements. Raises `Unreachable` in `phase` for whatever goes wrong with them."""
+        self._loop.phase, self._loop.heard_bytes = phase, 0
         try:
             async with self.deadline.enforce(phase):
                 yield self.connection
         except HeadwaterError:
             raise
         except Exception as error:
+            if self._loop.refusal is not None:
+                raise self._loop.refusal from error
             raise unreachable(error, phase, self.settings) from error
 
 
@@ -141,7 +146,7 @@ async def _connect(
         if isinstance(error, OSError) and loop.phase == "connect":
             raise connect_error(error) from error
         raise unreachable(error, loop.phase, settings) from error
-    return Conversation(connection, settings, deadline, loop.tls)
+    return Conversation(connection, settings, deadline, loop)
 
 
 def _arguments(target: Target, settings: PostgresqlSettings, address: Address) -> dict[str, Any]:
@@ -190,6 +195,7 @@ class _CarefulLoop:
         self.phase = "connect"
         self.tls: TlsFacts | None = None
         self.refusal: Unreachable | None = None
+        self.heard_bytes = 0
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._loop, name)
@@ -228,7 +234,7 @@ class _CarefulLoop:
 
     def refuse(self, code: str, message: str) -> None:
         """Why the guard ended the connection."""
-        self.refusal = Unreachable(code, message, phase="authenticate", retryable=False)
+        self.refusal = Unreachable(code, message, phase=self.phase, retryable=False)
 
     @property
     def may_say_password(self) -> bool:
@@ -257,13 +263,14 @@ class _Guard(asyncio.Protocol):
 
     Without TLS the password is never said to a server that asks for it as clear text. A look at what it asks for in a
     connection made beforehand would not do: it may ask for something else in the next. Kerberos is refused. Once we
-    are let in, the guard steps aside.
+    are let in, the guard only counts.
     """
 
     def __init__(self, inner: asyncio.Protocol, loop: _CarefulLoop) -> None:
         self.inner = inner
         self._loop = loop
         self._heard = bytearray()
+        self._is_let_in = False
         self._transport: asyncio.Transport | None = None
 
     def watch(self, transport: asyncio.Transport) -> None:
@@ -277,6 +284,16 @@ class _Guard(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         if self._loop.refusal is not None:
             return
+        self._loop.heard_bytes += len(data)
+        if self._loop.heard_bytes > _MAX_ANSWER_BYTES:
+            self._end("ANSWER_TOO_LARGE", "The server's answer is larger than any catalog can be.")
+        elif self._is_let_in:
+            self.inner.data_received(data)
+        else:
+            self._listen(data)
+
+    def _listen(self, data: bytes) -> None:
+        """Takes the conversation up to the end of the authentication message by message."""
         self._heard += data
         while len(self._heard) >= 5:
             kind, size = self._heard[0], int.from_bytes(self._heard[1:5], "big")
@@ -290,9 +307,9 @@ class _Guard(asyncio.Protocol):
             if not self._is_harmless(request):
                 return
             if request == _OK:
-                self._step_aside()
-                return
-            del self._heard[: size + 1]
+                message, self._heard, self._is_let_in = bytes(self._heard), bytearray(), True
+            else:
+                del self._heard[: size + 1]
             self.inner.data_received(message)
 
     def _is_harmless(self, request: int | None) -> bool:
@@ -306,12 +323,6 @@ class _Guard(asyncio.Protocol):
             self._end("AUTHENTICATION_UNSUPPORTED", "The server asks for Kerberos, which is not spoken here.")
             return False
         return True
-
-    def _step_aside(self) -> None:
-        assert self._transport is not None
-        heard, self._heard = bytes(self._heard), bytearray()
-        self._transport.set_protocol(self.inner)
-        self.inner.data_received(heard)
 
     def _end(self, code: str, message: str) -> None:
         assert self._transport is not None

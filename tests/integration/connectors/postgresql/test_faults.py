@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
+from connectors.postgresql import wire
 from domain.errors import Unreachable
 from domain.models.data_source import DiscoveryScope
 from domain.models.discovery import DiscoveryRequest
@@ -223,6 +224,24 @@ async def test_a_server_that_is_none(script: Script, codes: set[str], caplog: py
     assert asyncio.all_tasks() == {asyncio.current_task()}  # neither ours nor asyncpg's
 
 
+async def let_in_and_flood(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    writer.write(LET_IN)
+    await reader.read(4_096)
+    while True:
+        writer.write(message(b"N", b"SNOTICE\x00M" + b"x" * 60_000 + b"\x00\x00"))
+        await writer.drain()
+
+
+async def test_an_answer_without_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(wire, "_MAX_ANSWER_BYTES", 1_000_000)
+    async with hostile(let_in_and_flood) as (at, _):
+        health = await CONNECTOR.ping(at, DIALER, timeout_s=10)
+        steps = await check(at)
+    assert health.problem is not None
+    assert (health.problem.code, health.problem.phase) == ("ANSWER_TOO_LARGE", "latency")
+    assert failure(steps)[1] == "ANSWER_TOO_LARGE"
+
+
 @pytest.mark.parametrize(
     "fault",
     [
@@ -233,7 +252,7 @@ async def test_a_server_that_is_none(script: Script, codes: set[str], caplog: py
         CutAfter(1_500),
         Garbage(),
     ],
-    ids=repr,
+    ids=lambda fault: type(fault).__name__,
 )
 @pytest.mark.parametrize("is_encrypted", [False, True])
 async def test_a_broken_path_to_a_good_server(
