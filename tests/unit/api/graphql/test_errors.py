@@ -1,17 +1,25 @@
 """What clients get to see of a failure."""
 
 import logging
+from functools import cache
 
 import pytest
 from graphql import GraphQLError, parse
 
 from api.graphql.context import Context
 from api.graphql.errors import readable
+from api.graphql.schema import HeadwaterSchema, build_schema
 from api.graphql.types.problem import ConflictProblem, ForbiddenProblem, LimitedProblem, UnreachableProblem, problem
 from domain.errors import Conflict, Forbidden, InvalidInput, Limited, NotFound, Unavailable, Unreachable
-from tests.unit.api.graphql.conftest import EVERYTHING, served_schema
+from domain.models.access import Permission, Scope, Viewer
 
 SECRET = "hunter2"
+ANYBODY = Viewer(name="ada", kind="local", permissions=frozenset(Permission), scope=Scope())
+
+
+@cache
+def served_schema() -> HeadwaterSchema:
+    return build_schema()
 
 
 class Broken:
@@ -22,7 +30,7 @@ class Broken:
 
 
 def context() -> Context:
-    return Context(Broken(), EVERYTHING)  # type: ignore[arg-type]
+    return Context(Broken(), ANYBODY)  # type: ignore[arg-type]
 
 
 async def ask(query: str, **variables: object):

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from domain.models.access import Permission, Scope, Viewer
-from tests.unit.api.graphql.conftest import DISCOVER, REGISTER, Client, MakeShop, Shop
+from tests.integration.api.graphql.conftest import DISCOVER, REGISTER, Client, MakeShop, Shop
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

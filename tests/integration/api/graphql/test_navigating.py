@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.unit.api.graphql.conftest import DISCOVER, Client, MakeShop, Shop
+from tests.integration.api.graphql.conftest import DISCOVER, Client, MakeShop, Shop
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

@@ -5,7 +5,7 @@ from collections import Counter
 import pytest
 
 from api.graphql.schema import MAX_ENTITIES
-from tests.unit.api.graphql.conftest import Client, Shop
+from tests.integration.api.graphql.conftest import Client, Shop
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from domain.models.access import Scope, Viewer
-from tests.unit.api.graphql.conftest import DISCOVER, Client, MakeShop, Shop
+from tests.integration.api.graphql.conftest import DISCOVER, Client, MakeShop, Shop
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
