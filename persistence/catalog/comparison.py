@@ -12,11 +12,11 @@ from domain.models.discovery import Comparison, Coverage
 from domain.rules import fqn
 from domain.rules.coverage import covering, is_namespace_covered
 from domain.rules.diff import diff_namespace
+from persistence.catalog.bulk import whole_sets
 from persistence.catalog.pacing import Pace
 from persistence.catalog.staging import FOUND
+from persistence.database import Dialect
 from persistence.tables.catalog import namespaces, staged_namespaces, staged_tables, tables
-
-_ROWS_AT_ONCE = 500
 
 
 class Known(Struct, frozen=True):
@@ -53,8 +53,15 @@ class Plan(Struct, frozen=True):
         )
 
 
-async def plan(connection: AsyncConnection, operation_id: str, data_source_id: str, coverage: Coverage) -> Plan:
+async def plan(
+    connection: AsyncConnection, dialect: Dialect, operation_id: str, data_source_id: str, coverage: Coverage
+) -> Plan:
     """Compares the run's staging with the source's current rows. What the run did not cover stays."""
+    async with whole_sets(connection, dialect):
+        return await _plan(connection, operation_id, data_source_id, coverage)
+
+
+async def _plan(connection: AsyncConnection, operation_id: str, data_source_id: str, coverage: Coverage) -> Plan:
     populations = await _populations(connection, data_source_id)
     added, modified = await _count_found(connection, operation_id, data_source_id)
     removed = await _removed(connection, operation_id, data_source_id, coverage)
@@ -127,22 +134,18 @@ async def _removed(
             staged_tables.c.operation_id == operation_id, staged_tables.c.local_name == tables.c.local_name
         )
     )
-    missing = (
-        select(tables.c.local_name, tables.c.id, tables.c.path, tables.c.first_seen_at, tables.c.namespace_id)
-        .where(tables.c.data_source_id == data_source_id, tables.c.until_revision.is_(None), ~is_staged)
-        .order_by(tables.c.local_name)
-        .limit(_ROWS_AT_ONCE)
+    missing = await connection.execute(
+        select(tables.c.id, tables.c.path, tables.c.first_seen_at, tables.c.namespace_id).where(
+            tables.c.data_source_id == data_source_id, tables.c.until_revision.is_(None), ~is_staged
+        )
     )
     covers = covering(coverage)
     pace = Pace()
     removed: list[Known] = []
-    rows = (await connection.execute(missing)).all()
-    while rows:
-        for _, id, path, first_seen_at, namespace_id in rows:
-            if covers(path):
-                removed.append(Known(id, path, first_seen_at, namespace_id))
-            await pace.breathe()
-        rows = (await connection.execute(missing.where(tables.c.local_name > rows[-1].local_name))).all()
+    for id, path, first_seen_at, namespace_id in missing:
+        if covers(path):
+            removed.append(Known(id, path, first_seen_at, namespace_id))
+        await pace.breathe()
     return tuple(removed)
 
 

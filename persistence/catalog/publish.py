@@ -16,7 +16,7 @@ from domain.models.discovery import Coverage, Published
 from domain.models.fact import Fact
 from domain.models.page import Page
 from domain.rules import fqn, ids
-from persistence.catalog.bulk import Bulk
+from persistence.catalog.bulk import Bulk, whole_sets
 from persistence.catalog.changes import derive_changes
 from persistence.catalog.comparison import Known, Plan, plan
 from persistence.catalog.pacing import Pace
@@ -73,7 +73,7 @@ async def publish(
     if revision is None:
         await discard(connection, operation_id)
         return None
-    found = await plan(connection, operation_id, data_source_id, coverage)
+    found = await plan(connection, dialect, operation_id, data_source_id, coverage)
     published = None
     if not found.comparison.is_empty:
         sightings = await load_sightings(connection, dialect, [data_source_id], before=coverage.at)
@@ -82,7 +82,8 @@ async def publish(
         writing = _Publishing(connection, dialect, bulk, opening, operation_id, at, sightings[data_source_id])
         counts = await writing.write(found)
         published = Published(revision + 1, counts)
-    await _observe(connection, dialect, operation_id, data_source_id)
+    async with whole_sets(connection, dialect):
+        await _observe(connection, dialect, operation_id, data_source_id)
     await discard(connection, operation_id)
     if published is None or revision == 0:
         return published
@@ -248,16 +249,12 @@ class _Publishing:
     # ── tables that changed, and new ones ────────────────────────────────────────────────────────────────────────────
 
     async def _modify_tables(self) -> None:
-        changed = (
-            self._staged(tables.c.id, tables.c.path, tables.c.first_seen_at)
-            .join(tables, tables.c.local_name == staged_tables.c.local_name)
-            .where(
-                tables.c.data_source_id == self._opening.data_source_id,
-                tables.c.until_revision.is_(None),
-                tables.c.fingerprint != staged_tables.c.fingerprint,
+        changed = select(staged_tables.c.local_name, tables.c.id, tables.c.path, tables.c.first_seen_at)
+        async for chunk in self._chunks(
+            changed.join(tables, _is_current(self._opening.data_source_id)).where(
+                tables.c.fingerprint != staged_tables.c.fingerprint
             )
-        )
-        async for chunk in self._chunks(changed):
+        ):
             known = {row.local_name: self._identity(row) for row in chunk}
             below = [_Below(_COLUMN), _Below(_RELATIONSHIP)]
             owners = [identity.id for identity in known.values()]
@@ -266,41 +263,48 @@ class _Publishing:
                 await self._load_gone(each, owners)
             ended = [(row.id, self._sightings.of_table(row.path, row.first_seen_at)) for row in chunk]
             await self._close(tables, tables.c.id, ended, is_removal=False)
-            await self._open_tables(chunk, known, dict(ended), *below)
+            await self._open_tables([row.local_name for row in chunk], known, dict(ended), *below)
 
     async def _add_tables(self) -> None:
-        is_current = exists(
-            select(tables.c.id).where(
-                tables.c.data_source_id == self._opening.data_source_id,
-                tables.c.local_name == staged_tables.c.local_name,
-                tables.c.until_revision.is_(None),
-            )
-        )
-        async for chunk in self._chunks(self._staged().where(~is_current)):
-            known = await self._known_before(tables, [row.local_name for row in chunk])
+        is_current = exists(select(tables.c.id).where(_is_current(self._opening.data_source_id)))
+        async for chunk in self._chunks(select(staged_tables.c.local_name).where(~is_current)):
+            names = [row.local_name for row in chunk]
+            known = await self._known_before(tables, names)
             below = [_Below(_COLUMN), _Below(_RELATIONSHIP)]
             if known:
                 for each in below:
                     await self._load_gone(each, [identity.id for identity in known.values()])
-            await self._open_tables(chunk, known, {}, *below)
-
-    def _staged(self, *more: StoreColumn[Any]) -> Select[Any]:
-        return select(staged_tables.c.local_name, staged_tables.c.fingerprint, staged_tables.c.document, *more).where(
-            staged_tables.c.operation_id == self._operation_id, staged_tables.c.outcome == FOUND
-        )
+            await self._open_tables(names, known, {}, *below)
 
     async def _chunks(self, wanted: Select[Any]) -> AsyncIterator[Sequence[Row[Any]]]:
-        """By name, so that what was written meanwhile is not met again."""
-        page = wanted.order_by(staged_tables.c.local_name).limit(_TABLES_AT_ONCE)
-        rows = (await self._connection.execute(page)).all()
-        while rows:
-            yield rows
-            after = rows[-1].local_name
-            rows = (await self._connection.execute(page.where(staged_tables.c.local_name > after))).all()
+        """What is wanted of the found tables, in bounded pieces: all of it is known before the first is written."""
+        async with whole_sets(self._connection, self._dialect):
+            found = await self._connection.execute(
+                wanted.where(staged_tables.c.operation_id == self._operation_id, staged_tables.c.outcome == FOUND)
+            )
+        rows = []
+        for row in found:
+            rows.append(row)
+            await self._pace.breathe()
+        for start in range(0, len(rows), _TABLES_AT_ONCE):
+            yield rows[start : start + _TABLES_AT_ONCE]
+
+    async def _documents(self, names: Sequence[str]) -> Sequence[Any]:
+        """The staged tables of these names."""
+        keys = key_table(
+            self._dialect, [{"operation": self._operation_id, "name": name} for name in names], "operation", "name"
+        )
+        found = await self._connection.execute(
+            select(staged_tables.c.local_name, staged_tables.c.fingerprint, staged_tables.c.document).join(
+                keys,
+                and_(keys.c.operation == staged_tables.c.operation_id, keys.c.name == staged_tables.c.local_name),
+            )
+        )
+        return found.all()
 
     async def _open_tables(
         self,
-        staged: Sequence[Row[Any]],
+        names: Sequence[str],
         known: Mapping[str, Identity],
         seen: Mapping[str, datetime],
         below_columns: _Below,
@@ -309,7 +313,7 @@ class _Publishing:
         """Writes the staged tables: those of `known` under their ids, with what changed below them."""
         opening = self._opening
         table_rows, column_rows, key_rows = [], [], []
-        for row in staged:
+        for row in await self._documents(names):
             name, table = row.local_name, decode_document(row.document)
             identity = known.get(name) or opening.identity(ids.TABLE)
             seen_at = seen.get(identity.id, self._at)
@@ -361,6 +365,8 @@ class _Publishing:
 
     async def _known_before(self, rows: StoreTable, names: Sequence[str]) -> dict[str, Identity]:
         """The objects of these names that are gone, so that they come back under their ids."""
+        if self._opening.revision == 1:
+            return {}
         # The source among the keys: with it as a constant SQLite walks through all of the source for each key.
         source = self._opening.data_source_id
         wanted = key_table(self._dialect, [{"source": source, "name": name} for name in names], "source", "name")
@@ -385,6 +391,15 @@ class _Publishing:
         return await self._bulk.close(
             rows, by, ended, revision=self._opening.revision, removed_at=self._at if is_removal else None
         )
+
+
+def _is_current(data_source_id: str) -> ColumnElement[bool]:
+    """Over a staged table and a remembered one: that this is it, as it is now."""
+    return and_(
+        tables.c.data_source_id == data_source_id,
+        tables.c.local_name == staged_tables.c.local_name,
+        tables.c.until_revision.is_(None),
+    )
 
 
 async def _observe(connection: AsyncConnection, dialect: Dialect, operation_id: str, data_source_id: str) -> None:

@@ -25,7 +25,7 @@ class SqlCatalogRepository:
 
     async def compare(self, operation_id: str, data_source_id: str, coverage: Coverage) -> Comparison:
         """What publishing would do. Current objects that the run did not cover (`rules.coverage`) are left alone."""
-        return (await plan(self._connection, operation_id, data_source_id, coverage)).comparison
+        return (await plan(self._connection, self._dialect, operation_id, data_source_id, coverage)).comparison
 
     async def publish(
         self, operation_id: str, data_source_id: str, coverage: Coverage, at: datetime

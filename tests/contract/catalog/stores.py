@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
+from msgspec.structs import replace
 from sqlalchemy import event
 from sqlalchemy.engine import Engine
 
@@ -104,7 +105,7 @@ class CatalogStore:
     ) -> Published | None:
         """A whole run, a minute after the last one."""
         self.runs += 1
-        coverage = coverage or self.coverage()
+        coverage = replace(coverage or self.coverage(), at=self.now)
         await self.stage(*batches, operation_id=operation_id)
         async with self.database.write() as connection:
             published = await self.repository(connection, viewer).publish(operation_id, source, coverage, self.now)
