@@ -172,5 +172,3 @@ staged_tables = Table(
     Column("size_bytes", Float),
     Column("size_bytes_exact", Boolean),
 )
-
-TEMPORAL = (namespaces, tables, columns, relationships)
