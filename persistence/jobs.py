@@ -10,7 +10,6 @@ import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
-from types import TracebackType
 from typing import Self
 
 from docket import CurrentExecution, Disposition, Docket, Execution, ExecutionState, Perpetual, Worker
@@ -54,9 +53,7 @@ class DocketJobs:
         await self._stack.enter_async_context(self._schedule)
         return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         await self._stack.aclose()
 
     async def enqueue(self, operation_id: str) -> None:
@@ -139,7 +136,7 @@ class _Running:
         """The docket task of one schedule; it queues itself again."""
         this, every = CurrentExecution(), Perpetual(every=timedelta(seconds=every_s), automatic=True)
 
-        async def run(execution: Execution = this, perpetual: Perpetual = every) -> None:
+        async def run(execution: Execution = this, _perpetual: Perpetual = every) -> None:
             await self._run(execution, f"The tick {name}", _in_time(tick))
 
         run.__name__ = name  # also the key under which there is one of it

@@ -8,7 +8,6 @@ import time
 import weakref
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from datetime import datetime
-from types import TracebackType
 from typing import Any, Self
 
 import msgspec
@@ -114,9 +113,7 @@ class RedisTelemetry:
             self._tasks.append(asyncio.create_task(work(), name=f"telemetry {name}"))
         return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         await end(self._tasks)
         self._tasks.clear()
         await self._redis.aclose()

@@ -5,7 +5,6 @@ import contextlib
 import logging
 import time
 from collections.abc import AsyncGenerator, Sequence
-from types import TracebackType
 from typing import Self
 
 from domain.errors import Unavailable
@@ -61,9 +60,7 @@ class LogFeed:
             self._tasks.append(asyncio.create_task(self._fan_out.listen(self), name="event doorbell"))
         return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         await end(self._tasks)
         self._tasks.clear()
         if self._fan_out is not None:
