@@ -31,7 +31,7 @@ from domain.services.upkeep import Upkeep
 from persistence.background import end
 from persistence.catalog.reader import SqlCatalogReader
 from persistence.database import Database, open_database
-from persistence.events.feed import LogFeed
+from persistence.events.feed import ALONE_POLL_S, POLL_S, LogFeed
 from persistence.events.log import SqlEventLog
 from persistence.events.redis_stream import RedisFanOut
 from persistence.jobs import DocketJobs, Tick
@@ -134,7 +134,8 @@ async def _open_adapters(stack: AsyncExitStack, settings: Settings, port: int) -
     event_log = SqlEventLog(database)
     redis_url = None if settings.redis_url is None else settings.redis_url.get_secret_value()
     fan_out = None if redis_url is None else RedisFanOut(redis_url)
-    feed = await stack.enter_async_context(LogFeed(event_log, fan_out=fan_out))
+    poll_s = ALONE_POLL_S if settings.database_url is None else POLL_S
+    feed = await stack.enter_async_context(LogFeed(event_log, fan_out=fan_out, poll_s=poll_s))
     telemetry: Telemetry = LocalTelemetry()
     if redis_url is not None:
         telemetry = await stack.enter_async_context(RedisTelemetry(redis_url, _current_samples(database)))

@@ -107,6 +107,11 @@ def health_status_to_source_status(status: HealthStatus, current: DataSourceStat
     }[status]
 
 
+def reached(current: DataSourceStatus) -> DataSourceStatus:
+    """A source that nobody had reached is ACTIVE once a test or a discovery did; else its health decides."""
+    return DataSourceStatus.ACTIVE if current is DataSourceStatus.REGISTERED else current
+
+
 def _with_check(hour: HealthHour, check: HealthCheck) -> HealthHour:
     if not check.ok:
         return replace(hour, checks=hour.checks + 1, failed=hour.failed + 1)

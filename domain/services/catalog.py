@@ -82,7 +82,7 @@ class Catalog:
     # where in time
 
     async def pinned(self, viewer: Viewer, sources: Sequence[DataSource], at: At | None) -> list[PinnedSource]:
-        """Each source at the point in time. Raises `InvalidInput` for a revision that never was or is no longer kept."""
+        """Each source at the point in time. Raises `InvalidInput` for a revision that never was or is not kept."""
         require(viewer, Permission.SOURCE_READ)
         if at is None:
             return [PinnedSource(source, Pin(source.id, source.revision)) for source in sources]

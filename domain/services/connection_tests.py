@@ -23,6 +23,7 @@ from domain.ports.unit_of_work import Transaction, UnitOfWork
 from domain.rules import ids, register
 from domain.rules.advise import advise
 from domain.rules.decide_access import require
+from domain.rules.judge_health import reached
 from domain.services.credentials import Credentials
 from domain.services.data_sources import check_secrets_given
 from domain.services.operations import operation_event
@@ -195,7 +196,8 @@ class ConnectionTests:
             if source is not None and not ended.request["is_draft"]:
                 current = await tx.data_sources.get(source.id)
                 if current is not None:
-                    await tx.data_sources.save(msgspec.structs.replace(current, last_tested_at=now))
+                    status = current.status if failed else reached(current.status)
+                    await tx.data_sources.save(msgspec.structs.replace(current, last_tested_at=now, status=status))
             tx.record(operation_event(ended), source)
 
     async def _advised(

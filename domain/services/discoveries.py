@@ -34,6 +34,7 @@ from domain.rules import ids
 from domain.rules.decide_access import require
 from domain.rules.diff import action_of
 from domain.rules.guard import needs_confirmation
+from domain.rules.judge_health import reached
 from domain.rules.register import check_scope
 from domain.services.credentials import Credentials
 from domain.services.idempotency import once
@@ -273,7 +274,9 @@ class Discoveries:
             await tx.operations.save(operation)
             published = await tx.catalog.publish(operation.id, source.id, coverage, now)
             await tx.data_sources.add_coverage(source.id, coverage)
-            await tx.data_sources.save(msgspec.structs.replace(source, last_discovered_at=now))
+            await tx.data_sources.save(
+                msgspec.structs.replace(source, last_discovered_at=now, status=reached(source.status))
+            )
             ended = self._ended(operation, coverage, published, (self._clock.monotonic_s() - begun_s) * 1_000)
             await tx.operations.save(ended)
             await tx.catalog.prune_revisions(source.id, older_than=now - KEEP_REVISIONS_FOR, keep=KEEP_REVISIONS)

@@ -14,7 +14,7 @@ from domain.ports.repositories.data_sources import DataSourceFilter, DataSourceR
 from domain.ports.repositories.operations import OperationReader
 from domain.ports.unit_of_work import UnitOfWork
 from domain.rules.scan import is_due
-from domain.services.discoveries import DiscoverInput, Discoveries
+from domain.services.discoveries import Discoveries, DiscoverInput
 from domain.services.idempotency import KEPT
 from domain.services.operations import Operations
 

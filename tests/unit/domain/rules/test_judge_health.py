@@ -23,6 +23,7 @@ from domain.rules.judge_health import (
     health_status_to_source_status,
     hours_since,
     judge,
+    reached,
 )
 
 UNKNOWN, HEALTHY, DEGRADED, DOWN = HealthStatus
@@ -338,3 +339,9 @@ def _statuses() -> Iterator[tuple[HealthStatus, DataSourceStatus, DataSourceStat
 @pytest.mark.parametrize(("health", "current", "after"), list(_statuses()))
 def test_a_source_follows_its_health(health: HealthStatus, current: DataSourceStatus, after: DataSourceStatus) -> None:
     assert health_status_to_source_status(health, current) is after
+
+
+@pytest.mark.parametrize("status", list(DataSourceStatus))
+def test_only_a_source_that_was_never_reached_becomes_active_by_being_reached(status: DataSourceStatus) -> None:
+    expected = DataSourceStatus.ACTIVE if status is DataSourceStatus.REGISTERED else status
+    assert reached(status) is expected
