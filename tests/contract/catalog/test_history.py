@@ -6,6 +6,7 @@ from itertools import permutations
 from random import Random
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
@@ -93,6 +94,7 @@ class Model:
         )
 
 
+@pytest.mark.timeout(1_800)  # a fuzzing run makes hundreds of examples
 @_PATIENT
 @given(pools, namespace_pools, runs, strategies.randoms)
 async def test_every_revision_reads_back_as_it_was_published(
