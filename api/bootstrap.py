@@ -30,7 +30,7 @@ from domain.services.pages import Pages
 from domain.services.upkeep import Upkeep
 from persistence.background import end
 from persistence.catalog.reader import SqlCatalogReader
-from persistence.database import Database, open_database
+from persistence.database import Database, in_transaction, open_database
 from persistence.events.feed import ALONE_POLL_S, POLL_S, LogFeed
 from persistence.events.log import SqlEventLog
 from persistence.events.redis_stream import RedisFanOut
@@ -140,7 +140,8 @@ async def _open_adapters(stack: AsyncExitStack, settings: Settings, port: int) -
     if redis_url is not None:
         telemetry = await stack.enter_async_context(RedisTelemetry(redis_url, _current_samples(database)))
     jobs = await stack.enter_async_context(DocketJobs(redis_url or "memory://"))
-    return _Adapters(database, secrets, event_log, feed, telemetry, jobs, GuardedDialer(await _policy(settings, port)))
+    dialer = GuardedDialer(await _policy(settings, port), in_transaction)
+    return _Adapters(database, secrets, event_log, feed, telemetry, jobs, dialer)
 
 
 def _compose(adapters: _Adapters, settings: Settings) -> tuple[Services, _Workshop]:

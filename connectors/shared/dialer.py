@@ -11,6 +11,7 @@ import os
 import socket
 import ssl
 from asyncio import StreamReader, StreamWriter
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from pathlib import Path
@@ -130,15 +131,21 @@ def _is_ours(ip: IpAddress) -> bool:
 
 
 class GuardedDialer:
-    """The one implementation of `Dialer`. Safe to share: it keeps no connection and no answer."""
+    """The one implementation of `Dialer`. Safe to share: it keeps no connection and no answer.
 
-    def __init__(self, policy: DialPolicy) -> None:
+    `in_transaction` tells whether the caller holds a transaction of our own store. There nobody may speak to a foreign
+    system, which could hold the store's locks for as long as it likes: a mistake of ours, hence an AssertionError.
+    """
+
+    def __init__(self, policy: DialPolicy, in_transaction: Callable[[], bool] = lambda: False) -> None:
         self._policy = policy
+        self._in_transaction = in_transaction
         # Threads of its own: a name server that hangs holds up look-ups, nothing else.
         self._resolvers = ThreadPoolExecutor(_RESOLVER_THREADS, thread_name_prefix="resolve")
 
     async def resolve(self, host: str, port: int, *, timeout_s: float) -> tuple[Address, ...]:
         """The allowed addresses of `host`, in the resolver's order, at most 16."""
+        self._check_caller()
         found = await self._look_up(host, port, timeout_s)
         allowed = tuple(Address(host, str(ip), port) for ip in found if is_allowed(ip, port, self._policy))
         if not allowed:
@@ -165,6 +172,7 @@ class GuardedDialer:
         self, address: Address, *, timeout_s: float, tls: ssl.SSLContext | None = None
     ) -> tuple[StreamReader, StreamWriter]:
         """A connection to exactly this address, which is checked again: an `Address` can be made by anybody."""
+        self._check_caller()
         if not is_allowed(ip_address(address.ip), address.port, self._policy):
             raise _denied()
         deadline = Deadline.after(timeout_s)
@@ -179,6 +187,7 @@ class GuardedDialer:
 
     def file(self, path: str) -> Path:
         """The real path of a file that may be read. Outside the configured folders nothing is said about existence."""
+        self._check_caller()
         roots = self._policy.file_roots
         try:
             real = Path(path).resolve()
@@ -196,6 +205,10 @@ class GuardedDialer:
         if not is_readable:
             raise _file_not_found()
         return real
+
+    def _check_caller(self) -> None:
+        if self._in_transaction():
+            raise AssertionError("a foreign system is spoken to while a transaction of our store is open")
 
 
 def _ask_resolver(host: str, port: int) -> tuple[IpAddress, ...]:
