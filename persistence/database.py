@@ -1,20 +1,23 @@
 """One metadata store: short reads on consistent snapshots, short writes that are committed or undone as a whole."""
 
 import asyncio
+import math
 import os
 import sqlite3
+import time
 from collections.abc import AsyncIterator, Iterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, suppress
 from contextvars import ContextVar
 from pathlib import Path
 from typing import Any, Literal, cast
 
+import aiosqlite
 import asyncpg
 from sqlalchemy import URL, AdaptedConnection, event, make_url, text
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import ArgumentError, DisconnectionError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
-from sqlalchemy.pool import NullPool
+from sqlalchemy.pool import ConnectionPoolEntry, NullPool
 
 from domain.errors import StartRefused
 from persistence.store_errors import store_away, translated
@@ -26,8 +29,12 @@ WAIT_FOR_CONNECTION_S = 10.0  # longer than that, and the store counts as away
 CONNECT_TIMEOUT_S = 10.0
 STATEMENT_TIMEOUT_S = 60.0
 BUSY_TIMEOUT_S = 5.0  # SQLite: for a writer of another process, such as a backup
+SQLITE_READ_TIMEOUT_S = 60.0
+SQLITE_WRITE_TIMEOUT_S = 600.0  # a publish of a very large catalog is one transaction
 IDLE_IN_TRANSACTION_MS = 60_000  # PostgreSQL: a paused process keeps its row locks no longer than that
 
+
+_STEPS_BETWEEN_LOOKS = 100_000  # of SQLite's virtual machine, about a millisecond: how often it looks at its deadline
 
 # What the store's drivers raise, wrapped by SQLAlchemy or not.
 _STORE_ERRORS = (
@@ -179,6 +186,7 @@ def _open_sqlite(path: Path, url: URL, pool_size: int) -> Database:
     writer = _sqlite_engine(
         url,
         1,
+        timeout_s=SQLITE_WRITE_TIMEOUT_S,
         begin="BEGIN IMMEDIATE",  # a deferred one that reads first and writes then gets SQLITE_BUSY without waiting
         pragmas=(
             "journal_mode=WAL",
@@ -188,11 +196,11 @@ def _open_sqlite(path: Path, url: URL, pool_size: int) -> Database:
             "journal_size_limit=67108864",
         ),
     )
-    reader = _sqlite_engine(url, pool_size, begin="BEGIN", pragmas=("query_only=ON",))
+    reader = _sqlite_engine(url, pool_size, timeout_s=SQLITE_READ_TIMEOUT_S, begin="BEGIN", pragmas=("query_only=ON",))
     return Database("sqlite", reader, writer, reads=pool_size, writes=1)
 
 
-def _sqlite_engine(url: URL, pool_size: int, *, begin: str, pragmas: tuple[str, ...]) -> AsyncEngine:
+def _sqlite_engine(url: URL, pool_size: int, *, timeout_s: float, begin: str, pragmas: tuple[str, ...]) -> AsyncEngine:
     engine = create_async_engine(
         url,
         pool_size=pool_size,
@@ -202,18 +210,40 @@ def _sqlite_engine(url: URL, pool_size: int, *, begin: str, pragmas: tuple[str, 
         connect_args={"timeout": BUSY_TIMEOUT_S, "isolation_level": None},
     )
 
-    def configure(connection: Any, _record: object) -> None:
+    def configure(connection: Any, record: ConnectionPoolEntry) -> None:
+        def is_late() -> bool:
+            deadline: float = record.info["deadline"]
+            return time.monotonic() > deadline
+
+        record.info["deadline"] = math.inf
+        connection.run_async(lambda driver: driver.set_progress_handler(is_late, _STEPS_BETWEEN_LOOKS))
         cursor = connection.cursor()
         for pragma in pragmas:
             cursor.execute(f"PRAGMA {pragma}")
         cursor.close()
 
     def begin_explicitly(connection: Connection) -> None:
+        connection.info["deadline"] = time.monotonic() + timeout_s
         connection.exec_driver_sql(begin)
 
     event.listen(engine.sync_engine, "connect", configure)
     event.listen(engine.sync_engine, "begin", begin_explicitly)
+    event.listen(engine.sync_engine, "invalidate", _interrupt)
     return engine
+
+
+def _interrupt(connection: AdaptedConnection, _record: object, _error: object) -> None:
+    """Ends the statement and the transaction of a task that was cancelled, before its connection is closed.
+
+    Closing waits for the statement to be done, and a transaction whose statement is still referred to keeps its lock.
+    """
+    with suppress(sqlite3.Error, ValueError):  # the driver's word for a connection that is closed already
+        connection.run_async(_end)
+
+
+async def _end(driver: aiosqlite.Connection) -> None:
+    await driver.interrupt()
+    await driver.rollback()
 
 
 # ── PostgreSQL ───────────────────────────────────────────────────────────────────────────────────────────────────────

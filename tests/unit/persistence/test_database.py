@@ -97,6 +97,39 @@ async def test_a_cancelled_write_leaves_nothing_and_blocks_nobody(database: Data
     assert await stored(database) == [2]
 
 
+ENDLESS = text("WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n")
+
+
+async def run_endlessly(database: Database, *, write: bool) -> None:
+    async with database.write() if write else database.read() as connection:
+        await connection.execute(ENDLESS)
+
+
+@pytest.mark.parametrize("write", [False, True])
+async def test_a_statement_that_was_cancelled_ends_at_once(database: Database, write: bool) -> None:
+    task = asyncio.create_task(run_endlessly(database, write=write))
+    await asyncio.sleep(0.1)
+    task.cancel()
+    async with asyncio.timeout(10):
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        await add(database, 1)
+    assert await stored(database) == [1]
+
+
+@pytest.mark.parametrize("write", [False, True])
+async def test_a_statement_has_a_deadline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, write: bool) -> None:
+    monkeypatch.setattr("persistence.database.SQLITE_READ_TIMEOUT_S", 0.3)
+    monkeypatch.setattr("persistence.database.SQLITE_WRITE_TIMEOUT_S", 0.3)
+    database = await open_database(f"sqlite+aiosqlite:///{tmp_path}/deadline.db")
+    async with asyncio.timeout(10):
+        with pytest.raises(Unavailable, match="STORE_UNAVAILABLE"):
+            await run_endlessly(database, write=write)
+        async with database.write() as connection:  # the next transaction has a deadline of its own
+            await connection.execute(text("SELECT 1"))
+    await database.close()
+
+
 async def test_in_transaction_is_true_only_inside_write(database: Database) -> None:
     assert not in_transaction()
     async with database.write():
