@@ -15,7 +15,6 @@ from domain.models.fact import Fact
 
 DEFAULT_PORT = 5432
 OLDEST_VERSION = 12
-NEWEST_VERSION = 18  # the newest that was tried; newer ones are spoken with as well
 
 # NAMEDATALEN - 1: https://www.postgresql.org/docs/18/sql-syntax-lexical.html#SQL-SYNTAX-IDENTIFIERS
 _MAX_NAME_BYTES = 63
