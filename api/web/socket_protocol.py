@@ -3,6 +3,10 @@
 from uvicorn._types import ASGISendEvent
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
+PING_INTERVAL_S = 20.0
+# A client that has gone without a word answers no ping. Longer than a socket may stall, so that one that is only slow
+# is told so by the code that it is closed with.
+PING_TIMEOUT_S = 75.0
 _LINGER_S = 12.0  # uvicorn itself waits 10 s for the client's close frame
 
 
@@ -19,4 +23,12 @@ class SocketProtocol(WebSocketsSansIOProtocol):
             self.writable.set()
         await super().send(message)
         if message["type"] == "websocket.close":
-            self.loop.call_later(_LINGER_S, self.transport.abort)
+            self._drop_later()
+
+    def keepalive_timeout(self) -> None:
+        """No pong came: the connection is closed, and dropped when even that is not taken."""
+        super().keepalive_timeout()
+        self._drop_later()
+
+    def _drop_later(self) -> None:
+        self.loop.call_later(_LINGER_S, self.transport.abort)
