@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from strawberry.extensions import SchemaExtension
 
 MAX_TOKENS = 10_000
+MAX_OBJECTS = 20_000  # on all pages of one answer: a document may lead in circles, where each turn multiplies
 
 
 class BoundedDocument(SchemaExtension):

@@ -26,7 +26,7 @@ class DataSourceQueries:
         self, info: Info, by: Annotated[DataSourceBy, strawberry.argument(description="Which one.")]
     ) -> DataSource | None:
         loaders = info.context.loaders
-        if name := given(by.name):
+        if (name := given(by.name)) is not None:
             source = await loaders.sources_by_name.load(name)
             return None if source is None else current_data_source(source)
         found = await wrap.node(info, await loaders.nodes(None).load(given(by.id) or ""))
@@ -57,8 +57,7 @@ class DataSourceQueries:
             given_all(kinds), given_all(environments), given_all(statuses), given(match), given(tag)
         )
         window = await service.page(viewer, wanted, page(first, after))
-        nodes = [current_data_source(source) for source in window.items]
-        return connection(window, nodes, counted(lambda: service.count(viewer, wanted)))
+        return connection(info, window, current_data_source, counted(lambda: service.count(viewer, wanted)))
 
     @strawberry.field(description="What differs between two points in time of a source's catalog.")
     async def schema_diff(

@@ -1,5 +1,6 @@
 """Anything by its id or name."""
 
+import asyncio
 from typing import Annotated
 
 import strawberry
@@ -33,7 +34,7 @@ class NodeQueries:
     ) -> list[Node | None] | None:
         context = info.context
         found = await context.services.catalog.nodes(context.viewer, ids, point(at))
-        return [await wrap.node(info, one) for one in found]
+        return await asyncio.gather(*(wrap.node(info, one) for one in found))
 
 
 @strawberry.type(description="Roots of the catalog.")

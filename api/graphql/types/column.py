@@ -113,8 +113,9 @@ async def load_columns(info: Info, table: "Table", wanted: CatalogFilter, reques
     window = await loaders.columns(wanted, request).load(parent)
     at_hand = table if table._entry.revision == window.revision else None  # else the walk began on an older one
     return connection(
+        info,
         window,
-        [column(table._source, entry, at_hand) for entry in window.items],
+        lambda entry: column(table._source, entry, at_hand),
         counted(lambda: loaders.count_columns(wanted).load(parent)),
     )
 
@@ -125,4 +126,5 @@ async def load_columns_named(info: Info, table: "Table", names: Sequence[str]) -
         return []
     parent = ObjectAt(table._entry.id, pin_of(table._entry))
     entries = await info.context.loaders.columns_named.load((parent, tuple(names)))
+    info.context.spend(len(entries))
     return [column(table._source, entry, table) for entry in entries]

@@ -77,7 +77,8 @@ async def load_namespaces(
     loaders = info.context.loaders
     window = await loaders.namespaces(wanted, request).load(pin)
     return connection(
+        info,
         window,
-        [namespace(source, entry) for entry in window.items],
+        lambda entry: namespace(source, entry),
         counted(lambda: loaders.count_namespaces(wanted).load(pin)),
     )

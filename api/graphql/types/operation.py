@@ -111,9 +111,11 @@ def operation(value: domain.Operation) -> Operation:
     )
 
 
-def operations(window: Window[domain.Operation], total: Callable[[], Awaitable[int]]) -> Connection[Operation]:
+def operations(
+    info: Info, window: Window[domain.Operation], total: Callable[[], Awaitable[int]]
+) -> Connection[Operation]:
     """A page of operations."""
-    return connection(window, [operation(one) for one in window.items], counted(total))
+    return connection(info, window, operation, counted(total))
 
 
 def step(value: domain.Step) -> Step:

@@ -10,6 +10,7 @@ from api.graphql.types.fact import Count
 from domain.services.pages import Window
 
 T = TypeVar("T")
+V = TypeVar("V")
 
 
 @strawberry.federation.type(description="Where a page lies in its list.", shareable=True)
@@ -68,9 +69,12 @@ class Connection(Generic[T]):
         return await self._count()
 
 
-def connection(window: Window[Any], nodes: list[T], total: Callable[[], Awaitable[Count]]) -> Connection[T]:
-    """A page of `nodes`, the windows on the items of `window`; `total` counts the whole list."""
-    return Connection(_window=window, _count=total, nodes=nodes)
+def connection(
+    info: Info, window: Window[V], show: Callable[[V], T], total: Callable[[], Awaitable[Count]]
+) -> Connection[T]:
+    """A page of what `show` makes of the items of `window`; `total` counts the whole list."""
+    info.context.spend(len(window.items))
+    return Connection(_window=window, _count=total, nodes=[show(item) for item in window.items])
 
 
 def counted(number: Callable[[], Awaitable[int]]) -> Callable[[], Awaitable[Count]]:

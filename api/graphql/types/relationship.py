@@ -46,7 +46,9 @@ class RelationshipEnd:
         if self._end.table_id is None:
             return None
         wanted = (ObjectAt(self._end.table_id, self._pin), self._end.columns)
-        return [columns_of.column(self._source, one) for one in await info.context.loaders.columns_named.load(wanted)]
+        found = await info.context.loaders.columns_named.load(wanted)
+        info.context.spend(len(found))
+        return [columns_of.column(self._source, one) for one in found]
 
 
 @strawberry.type(description="Rows of one table point at rows of another.")
@@ -88,8 +90,9 @@ async def load_relationships(
     loaders = info.context.loaders
     window = await loaders.relationships(wanted, request).load(table)
     return connection(
+        info,
         window,
-        [relationship(source, entry) for entry in window.items],
+        lambda entry: relationship(source, entry),
         counted(lambda: loaders.count_relationships(wanted).load(table)),
     )
 
@@ -99,7 +102,9 @@ async def load_relationships_of_column(
 ) -> list[Relationship]:
     """Those of its table that the column takes part in; read once for all columns of all tables."""
     of_table = await info.context.loaders.all_relationships(wanted).load(ObjectAt(entry.table_id, pin_of(entry)))
-    return [relationship(source, one) for one in of_table if _takes_part(entry, one, wanted.direction)]
+    found = [one for one in of_table if _takes_part(entry, one, wanted.direction)]
+    info.context.spend(len(found))
+    return [relationship(source, one) for one in found]
 
 
 def _takes_part(entry: ColumnEntry, one: domain.RelationshipEntry, direction: Direction) -> bool:

@@ -188,8 +188,9 @@ async def load_tables(
     window = await loaders.tables(wanted, request).load(parent)
     at_hand = None if namespace is None or namespace._entry.revision != window.revision else namespace
     return connection(
+        info,
         window,
-        [table(source, entry, at_hand) for entry in window.items],
+        lambda entry: table(source, entry, at_hand),
         counted(lambda: loaders.count_tables(wanted).load(parent)),
     )
 

@@ -249,3 +249,16 @@ async def test_a_source_in_all_its_attributes(client: Client, shop: Shop):
     assert source["operations"]["totalCount"] == {"value": len(source["operations"]["nodes"])}
     assert source["operations"]["nodes"][0]["actor"] == "ada"
     assert all(one["reason"] for one in source["capabilities"] if not one["available"])
+
+
+async def test_a_document_that_leads_in_circles_ends(client: Client, shop: Shop, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("api.graphql.context.MAX_OBJECTS", 500)
+    turns = 12
+    query = "columns { nodes { table { " * turns + "name" + " } } }" * turns
+    answer = await client.ask(f'{{ table(fqn: "shop.main.\\"order lines\\"") {{ {query} }} }}')
+    assert answer.data == {"table": None}
+    assert {error.extensions["code"] for error in answer.errors or ()} == {"TOO_COMPLEX"}
+
+
+async def test_a_source_without_a_name_is_not_there(client: Client, shop: Shop):
+    assert (await client.run('{ dataSource(by: {name: ""}) { id } }'))["dataSource"] is None
