@@ -124,9 +124,9 @@ async def open_headwater(settings: Settings, *, port: int) -> AsyncIterator[Head
 
 
 async def _open_adapters(stack: AsyncExitStack, settings: Settings, port: int) -> _Adapters:
-    await migrate(settings.store_url)
     database = await open_database(settings.store_url)
     stack.push_async_callback(database.close)
+    await migrate(database)
     key = settings.encryption_key
     secrets = await open_secrets(
         database, key_file=settings.key_file, key=None if key is None else key.get_secret_value()

@@ -16,6 +16,7 @@ from api.data_folder import locked
 from api.demo import source as demo
 from api.settings import Settings
 from api.web.auth import check_binding
+from api.web.socket_protocol import PING_INTERVAL_S, PING_TIMEOUT_S, SocketProtocol
 from domain.errors import StartRefused
 
 _MAX_FRAME_BYTES = 64 * 1024  # of one WebSocket message
@@ -48,8 +49,10 @@ async def _serve(settings: Settings, listener: socket.socket) -> None:
                 access_log=False,
                 server_header=False,
                 proxy_headers=False,  # a header must not say who the peer is
-                ws="websockets-sansio",
+                ws=SocketProtocol,
                 ws_max_size=_MAX_FRAME_BYTES,
+                ws_ping_interval=PING_INTERVAL_S,
+                ws_ping_timeout=PING_TIMEOUT_S,
                 timeout_graceful_shutdown=_GRACE_S,
             ),
             greeting=banner.text(settings, port, demo.file(settings.data_dir) if settings.demo else None),

@@ -25,7 +25,9 @@ from persistence.store_errors import store_away, translated
 Dialect = Literal["sqlite", "postgresql"]
 
 DEFAULT_POOL_SIZE = 8
-WAIT_FOR_CONNECTION_S = 10.0  # longer than that, and the store counts as away
+# Longer than that, and the store counts as away. The first publish of a large catalog holds SQLite's only writer for
+# some seconds (10,000 tables × 12 columns: 4 to 10 s on two cores).
+WAIT_FOR_CONNECTION_S = 30.0
 CONNECT_TIMEOUT_S = 10.0
 STATEMENT_TIMEOUT_S = 60.0
 BUSY_TIMEOUT_S = 5.0  # SQLite: for a writer of another process, such as a backup
@@ -194,6 +196,7 @@ def _open_sqlite(path: Path, url: URL, pool_size: int) -> Database:
             "synchronous=FULL",
             "foreign_keys=ON",
             "journal_size_limit=67108864",
+            "cache_size=-65536",  # 64 MiB: a large publish takes 30 % less time than with the default of 2 MB
         ),
     )
     reader = _sqlite_engine(url, pool_size, timeout_s=SQLITE_READ_TIMEOUT_S, begin="BEGIN", pragmas=("query_only=ON",))

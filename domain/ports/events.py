@@ -33,10 +33,6 @@ class EventLog(Protocol):
         """How many visible, wanted events follow a position; stops counting at `at_most`."""
         ...
 
-    async def sequence(self) -> int:
-        """Gives committed events without a position theirs; the head afterwards. Safe to call from everywhere."""
-        ...
-
 
 class EventFeed(Protocol):
     """What this process hands to its subscribers. One reader per process, bounded queues per subscriber."""

@@ -26,7 +26,7 @@ from domain.rules.decide_access import require
 from domain.rules.judge_health import reached
 from domain.services.credentials import Credentials
 from domain.services.data_sources import check_secrets_given
-from domain.services.operations import operation_event
+from domain.services.operations import add, operation_event
 
 MIN_BUDGET_MS, MAX_BUDGET_MS = 100, 120_000
 _GRACE_S = 0.4  # beyond the budget, for a connector that does not end by itself
@@ -107,10 +107,9 @@ class ConnectionTests:
                 "said": sorted(secrets),
             },
         )
-        await tx.operations.add(operation)
-        await self._credentials.keep(tx, operation.id, secrets)
         source = None if source_id is None else await tx.data_sources.get(source_id)
-        tx.record(operation_event(operation), source)
+        await add(tx, operation, source)
+        await self._credentials.keep(tx, operation.id, secrets)
         return operation
 
     async def _resolved(

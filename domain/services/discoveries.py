@@ -38,7 +38,7 @@ from domain.rules.judge_health import reached
 from domain.rules.register import check_scope
 from domain.services.credentials import Credentials
 from domain.services.idempotency import once
-from domain.services.operations import operation_event
+from domain.services.operations import add, operation_event
 from domain.services.reading import Reading
 
 MIN_BUDGET_MS, DEFAULT_BUDGET_MS, MAX_BUDGET_MS = 1_000, 600_000, 3_600_000
@@ -138,8 +138,7 @@ class Discoveries:
             return operation
         if active is not None:
             await self._supersede(tx, active, source)
-        await tx.operations.add(operation)
-        tx.record(operation_event(operation), source)
+        await add(tx, operation, source)
         return operation
 
     async def _supersede(self, tx: Transaction, waiting: Operation, source: DataSource) -> None:

@@ -8,7 +8,7 @@ from contextlib import suppress
 
 import msgspec
 
-from domain.errors import Conflict, InvalidInput, NotFound, ProblemError, Superseded
+from domain.errors import Conflict, InvalidInput, Limited, NotFound, ProblemError, Superseded
 from domain.models.access import Permission, Viewer, system_viewer
 from domain.models.data_source import DataSource
 from domain.models.event import OperationEvent
@@ -26,8 +26,17 @@ log = logging.getLogger(__name__)
 MAX_WAIT_MS = 60_000
 _FIRST_LOOK_S, _LONGEST_LOOK_S = 0.01, 0.25  # how often a waiting request looks at the operation
 _CANCEL_LOOK_S = 0.3
+MAX_UNFINISHED = 1_000  # operations queued or running at a time
 
 PERMISSION = {OperationKind.CONNECTION_TEST: Permission.SOURCE_TEST, OperationKind.DISCOVERY: Permission.DISCOVER}
+
+
+async def add(tx: Transaction, operation: Operation, source: DataSource | None) -> None:
+    """A new operation, told to everybody. Raises `Limited` when too many are waiting already."""
+    if await tx.operations.count_unfinished() >= MAX_UNFINISHED:
+        raise Limited("Too much work is waiting already.", retry_after_ms=5_000)
+    await tx.operations.add(operation)
+    tx.record(operation_event(operation), source)
 
 
 def operation_event(operation: Operation, step: Step | None = None) -> OperationEvent:

@@ -52,7 +52,7 @@ class LogFeed:
         self._tasks: list[asyncio.Task[None]] = []
 
     async def __aenter__(self) -> Self:
-        state, _ = await self._log.sequence_now()
+        state, _ = await self._log.sequence()
         self._begin(state)
         self._tasks.append(asyncio.create_task(self._keep_up(), name="event feed"))
         if self._fan_out is not None:
@@ -160,7 +160,7 @@ class LogFeed:
 
     async def _advance(self) -> bool:
         """Sequences and takes up what is new; whether nothing was left without a position."""
-        state, is_complete = await self._log.sequence_now()
+        state, is_complete = await self._log.sequence()
         async with self._filling:
             if state.epoch == self._epoch and state.head < self.position:
                 # The store was restored to an earlier state under our feet.

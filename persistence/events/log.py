@@ -175,16 +175,11 @@ class SqlEventLog:
         async with self._database.read() as connection:
             return (await connection.execute(select(func.count()).select_from(matching))).scalar_one()
 
-    async def sequence(self) -> int:
-        """Gives committed events without a position theirs; the head afterwards. Safe to call from everywhere.
+    async def sequence(self) -> tuple[LogState, bool]:
+        """Gives committed events without a position theirs; the state afterwards, and whether nothing was left over.
 
-        Where another process is at it this very moment, events may be left for the next call.
+        Safe to call from everywhere. Where another process is at it this very moment, the next call gets what is left.
         """
-        state, _ = await self.sequence_now()
-        return state.head
-
-    async def sequence_now(self) -> tuple[LogState, bool]:
-        """The state after sequencing, and whether nothing was left over."""
         async with self._database.read() as connection:
             state = await self._state(connection)
             is_waiting = self._database.dialect == "postgresql" and await self._is_waiting(connection)

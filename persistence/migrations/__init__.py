@@ -1,7 +1,7 @@
 """How the store's tables came to be: one file per step in `versions/`, written out for both databases.
 
-A step that was released is never edited. `migrate` brings a store up to date; `check_version` lets no process near a
-store that it does not understand. A new step: add a file with the next number, `down_revision` the one before; a test
+A step that was released is never edited. `migrate` brings a store up to date, and lets no process near
+one that it does not understand. A new step: add a file with the next number, `down_revision` the one before; a test
 compares the migrated schema with `persistence.tables` on both databases.
 """
 
@@ -16,7 +16,7 @@ from sqlalchemy import Connection, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.errors import StartRefused
-from persistence.database import Database, open_database
+from persistence.database import Database
 
 VERSION_TABLE = "schema_version"
 
@@ -26,33 +26,18 @@ State = Literal["new", "older", "current", "newer"]
 _LOCK = text("SELECT pg_advisory_xact_lock(1212503096, hashtext(current_schema()))")
 
 
-async def migrate(url: str, *, behind_pgbouncer: bool = False) -> None:
-    """Brings the store up to date, in one transaction. Raises `StartRefused` for one of a newer version."""
-    database = await open_database(url, pool_size=1, behind_pgbouncer=behind_pgbouncer)
-    try:
-        await check_version(database, migrate_older=True)
-    finally:
-        await database.close()
+async def migrate(database: Database) -> None:
+    """Brings the store up to date, in one transaction.
 
-
-async def check_version(database: Database, *, migrate_older: bool) -> None:
-    """Returns when the store is as this version of Headwater knows it, and migrates an older one if told to.
-
-    Raises `StartRefused`, with nothing touched, for a newer store, or for an older one that is not to be migrated.
+    Raises `StartRefused`, with nothing touched, for a store of a newer version.
     """
     async with database.read() as connection:
         state = await connection.run_sync(_state)
     if state == "newer":
         raise _newer()
-    if state == "current":
-        return
-    if not migrate_older:
-        raise StartRefused(
-            "The metadata store is empty or of an older version of Headwater. "
-            "Run headwater migrate once, then start again."
-        )
-    async with database.write() as connection:
-        await _migrate(connection, database)
+    if state != "current":
+        async with database.write() as connection:
+            await _migrate(connection, database)
 
 
 async def _migrate(connection: AsyncConnection, database: Database) -> None:

@@ -159,6 +159,11 @@ class SqlOperationRepository:
         if not saved.rowcount:
             raise Superseded(f"operation {operation.id} is under another fence than {operation.fence}")
 
+    async def count_unfinished(self) -> int:
+        """How many operations of all viewers are queued or running."""
+        statement = select(func.count()).where(_is_not_final)
+        return (await self._connection.execute(statement)).scalar_one()
+
     async def active(self, data_source_id: str, kind: OperationKind) -> Operation | None:
         """The operation of this kind that is not final, if there is one: the oldest, locked until the end."""
         is_wanted = (operations.c.data_source_id == data_source_id) & (operations.c.kind == kind)

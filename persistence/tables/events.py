@@ -1,7 +1,6 @@
 """The event log: one row per fact, and one row that says where the log begins and ends."""
 
 import secrets
-from typing import Any
 
 from sqlalchemy import BigInteger, CheckConstraint, Column, Index, Integer, SmallInteger, Table, Text, text
 
@@ -44,8 +43,3 @@ event_log = Table(
 def new_epoch() -> str:
     """A name for a log that nobody has used before."""
     return secrets.token_hex(8)
-
-
-def empty_log() -> dict[str, Any]:
-    """The one row of `event_log` in a new store; the first migration inserts it."""
-    return {"id": 1, "epoch": new_epoch(), "head": 0, "tail": 1}

@@ -71,7 +71,8 @@ async def _measure(server: HeadwaterServer, source_id: str, name: str, mode: str
     return (
         f"{name}: {ended_s - began_s:.2f} s ({steps}); peak {_peak_mib(server.pid):.0f} MiB; "
         f"loop lag p50 {statistics.median(lag_ms):.1f} p99 {_p99(lag_ms):.1f} max {max(lag_ms):.1f} ms; "
-        f"{len(asked_ms)} queries p50 {statistics.median(asked_ms):.1f} p99 {_p99(asked_ms):.1f} max {max(asked_ms):.1f} ms"
+        f"{len(asked_ms)} queries p50 {statistics.median(asked_ms):.1f} p99 {_p99(asked_ms):.1f} "
+        f"max {max(asked_ms):.1f} ms"
     )
 
 

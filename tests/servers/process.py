@@ -141,11 +141,13 @@ class ServerProcess:
     def pause(self) -> None:
         """Holds it still, as a machine that hangs: its sockets accept and say nothing."""
         for pid in (self.pid, *_descendants(self.pid)):
-            os.kill(pid, signal.SIGSTOP)
+            with contextlib.suppress(ProcessLookupError):  # ended in between
+                os.kill(pid, signal.SIGSTOP)
 
     def resume(self) -> None:
         for pid in (*_descendants(self.pid), self.pid):
-            os.kill(pid, signal.SIGCONT)
+            with contextlib.suppress(ProcessLookupError):  # ended in between
+                os.kill(pid, signal.SIGCONT)
 
     def _spawn(self, log: BinaryIO) -> subprocess.Popen[bytes]:
         return subprocess.Popen(

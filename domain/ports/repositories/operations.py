@@ -59,6 +59,10 @@ class OperationRepository(Protocol):
         """
         ...
 
+    async def count_unfinished(self) -> int:
+        """How many operations of all viewers are queued or running."""
+        ...
+
     async def active(self, data_source_id: str, kind: OperationKind) -> Operation | None:
         """The operation of this kind that is not final, if there is one."""
         ...

@@ -26,7 +26,7 @@ from domain.models.event import (
 from domain.models.operation import OperationKind, OperationState
 from persistence.database import Database, open_database
 from persistence.events.log import append_events, new_event
-from persistence.tables.events import empty_log, event_log, events
+from persistence.tables.events import event_log, events, new_epoch
 
 T = TypeVar("T")
 
@@ -84,7 +84,7 @@ class EventStore:
         database = await open_database(url)
         async with database.write() as connection:
             await connection.run_sync(lambda sync: events.metadata.create_all(sync, tables=[events, event_log]))
-            await connection.execute(insert(event_log).values(empty_log()))
+            await connection.execute(insert(event_log).values(id=1, epoch=new_epoch(), head=0, tail=1))
         return cls(url, database)
 
     @property

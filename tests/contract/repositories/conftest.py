@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
+from persistence.database import open_database
 from persistence.migrations import migrate
 from tests.contract.repositories.stores import Store, emptied, open_store
 from tests.servers.postgresql import PostgresqlEndpoint
@@ -19,15 +20,21 @@ from tests.servers.postgresql import PostgresqlEndpoint
 async def migrated_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A SQLite store to copy."""
     path = tmp_path_factory.mktemp("migrated") / "store.db"
-    await migrate(f"sqlite+aiosqlite:///{path}")
+    await _migrate(f"sqlite+aiosqlite:///{path}")
     return path
+
+
+async def _migrate(url: str) -> None:
+    database = await open_database(url)
+    await migrate(database)
+    await database.close()
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def migrated_url(postgresql_server: PostgresqlEndpoint) -> AsyncIterator[str]:
     """A PostgreSQL store to empty."""
     database = await postgresql_server.create_database()
-    await migrate(database.sqlalchemy_url)
+    await _migrate(database.sqlalchemy_url)
     yield database.sqlalchemy_url
     await postgresql_server.drop_database(database)
 

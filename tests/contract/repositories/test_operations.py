@@ -7,9 +7,10 @@ import pytest
 from hypothesis import given
 from msgspec.structs import replace
 
-from domain.errors import Conflict, InvalidInput, Superseded
+from domain.errors import Conflict, InvalidInput, Limited, Superseded
 from domain.models.operation import Confirmation, Operation, OperationKind, OperationState
 from domain.models.page import Page
+from domain.services.operations import MAX_UNFINISHED, add
 from tests.contract.repositories.stores import AT, ROUND_TRIPS, SYSTEM, Store, Undone, operation, source, values, viewer
 
 TEST, DISCOVERY = OperationKind.CONNECTION_TEST, OperationKind.DISCOVERY
@@ -165,3 +166,18 @@ async def test_without_a_source_only_its_actor_and_headwater_see_it(store: Store
     async with store.unit_of_work(bob) as tx:
         assert await tx.operations.get(draft.id) is None
         assert await tx.operations.take(draft.id) is None
+
+
+async def test_work_that_waits_is_bounded(store: Store) -> None:
+    await store.add_operations(*(operation(None) for _ in range(MAX_UNFINISHED - 1)))
+    async with store.unit_of_work(SYSTEM) as tx:
+        await add(tx, last := operation(None), None)
+        assert await tx.operations.count_unfinished() == MAX_UNFINISHED
+    with pytest.raises(Limited):
+        async with store.unit_of_work(SYSTEM) as tx:
+            await add(tx, operation(None), None)
+    taken = await take(store, last.id)
+    assert taken is not None
+    await save(store, replace(taken, state=OperationState.SUCCEEDED))
+    async with store.unit_of_work(SYSTEM) as tx:
+        await add(tx, operation(None), None)

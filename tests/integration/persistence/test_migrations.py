@@ -11,7 +11,7 @@ from sqlalchemy import Connection, inspect, select, text
 
 from domain.errors import StartRefused
 from persistence.database import Database, open_database
-from persistence.migrations import VERSION_TABLE, check_version, migrate
+from persistence.migrations import VERSION_TABLE, migrate
 from persistence.tables import metadata
 from persistence.tables.events import event_log
 from persistence.tables.secrets import instance
@@ -34,7 +34,7 @@ async def versions(database: Database) -> list[str]:
         return list((await connection.scalars(text(f"SELECT version_num FROM {VERSION_TABLE}"))).all())
 
 
-async def test_the_migrated_schema_is_the_one_the_code_uses(database: Database, store_url: str) -> None:
+async def test_the_migrated_schema_is_the_one_the_code_uses(database: Database) -> None:
     def differences(connection: Connection) -> list[object]:
         options = {"version_table": VERSION_TABLE, "compare_type": True, "compare_server_default": True}
         context = MigrationContext.configure(connection, opts=options)
@@ -55,7 +55,7 @@ async def test_the_migrated_schema_is_the_one_the_code_uses(database: Database, 
             if name != VERSION_TABLE
         }
 
-    await migrate(store_url)
+    await migrate(database)
     async with database.read() as connection:
         assert await connection.run_sync(differences) == []
         migrated = await connection.run_sync(outlines)
@@ -71,11 +71,10 @@ def index_outline(index: Mapping[str, Any]) -> str:
     return f"{index['name']} {index['column_names']} {index['unique']} {options}"
 
 
-async def test_a_second_migration_changes_nothing(database: Database, store_url: str) -> None:
-    await migrate(store_url)
+async def test_a_second_migration_changes_nothing(database: Database) -> None:
+    await migrate(database)
     before = await made_once(database)
-    await migrate(store_url)
-    await check_version(database, migrate_older=False)
+    await migrate(database)
     assert await made_once(database) == before
     assert len(await versions(database)) == 1
 
@@ -86,44 +85,37 @@ async def made_once(database: Database) -> tuple[str, str]:
         return epoch, (await connection.execute(select(instance.c.instance_id))).scalar_one()
 
 
-async def test_every_store_gets_an_epoch_and_an_instance_of_its_own(database: Database, store_url: str) -> None:
-    await migrate(store_url)
+async def test_every_store_gets_an_epoch_and_an_instance_of_its_own(database: Database) -> None:
+    await migrate(database)
     epoch, instance_id = await made_once(database)
     async with database.write() as connection:
         await connection.run_sync(metadata.drop_all)
         await connection.execute(text(f"DROP TABLE {VERSION_TABLE}"))
-    await migrate(store_url)
+    await migrate(database)
     again = await made_once(database)
     assert again[0] != epoch
     assert again[1] != instance_id
     assert min(len(epoch), len(instance_id)) >= 16
 
 
-async def test_an_empty_store_is_migrated_only_if_told_to(database: Database) -> None:
-    with pytest.raises(StartRefused, match="headwater migrate"):
-        await check_version(database, migrate_older=False)
+async def test_an_empty_store_gets_all_tables(database: Database) -> None:
     assert await tables(database) == set()
-    await check_version(database, migrate_older=True)
+    await migrate(database)
     assert await tables(database) == {*metadata.tables, VERSION_TABLE}
-    await check_version(database, migrate_older=False)
 
 
-async def test_a_store_of_a_newer_version_is_refused_and_not_touched(database: Database, store_url: str) -> None:
+async def test_a_store_of_a_newer_version_is_refused_and_not_touched(database: Database) -> None:
     async with database.write() as connection:
         await connection.execute(text(f"CREATE TABLE {VERSION_TABLE} (version_num VARCHAR(32) PRIMARY KEY)"))
         await connection.execute(text(f"INSERT INTO {VERSION_TABLE} VALUES ('9999')"))
-    for migrate_older in (False, True):
-        with pytest.raises(StartRefused, match="newer version"):
-            await check_version(database, migrate_older=migrate_older)
     with pytest.raises(StartRefused, match="newer version"):
-        await migrate(store_url)
+        await migrate(database)
     assert await tables(database) == {VERSION_TABLE}
     assert await versions(database) == ["9999"]
 
 
-async def test_of_many_that_migrate_at_once_one_does(database: Database, store_url: str) -> None:
-    await asyncio.gather(*(migrate(store_url) for _ in range(4)))
-    await check_version(database, migrate_older=False)
+async def test_of_many_that_migrate_at_once_one_does(database: Database) -> None:
+    await asyncio.gather(*(migrate(database) for _ in range(4)))
     assert len(await versions(database)) == 1
 
 
@@ -131,5 +123,5 @@ async def test_a_migration_that_fails_leaves_nothing(database: Database) -> None
     async with database.write() as connection:
         await connection.execute(text("CREATE TABLE secrets (somebody_elses INTEGER)"))
     with pytest.raises(Exception, match="already exists"):
-        await check_version(database, migrate_older=True)
+        await migrate(database)
     assert await tables(database) == {"secrets"}

@@ -13,7 +13,7 @@ from domain.errors import StartRefused, Unavailable
 from domain.models.access import system_viewer
 from domain.models.secret import StoredSecret
 from persistence.database import Database, open_database
-from persistence.migrations import check_version
+from persistence.migrations import migrate
 from persistence.repositories.secrets import SqlSecretRepository
 from persistence.secrets.opening import Secrets, open_secrets
 from persistence.tables.secrets import encryption_keys, instance, purpose_keys, secrets
@@ -25,7 +25,7 @@ PLANTED = "Tr0ub4dor&3-planted-pässword"
 @pytest.fixture
 async def database(store_url: str) -> AsyncIterator[Database]:
     opened = await open_database(store_url)
-    await check_version(opened, migrate_older=True)
+    await migrate(opened)
     yield opened
     await opened.close()
 
@@ -150,7 +150,7 @@ async def test_a_store_whose_key_check_was_removed_is_not_claimed_by_another_key
 
 async def test_nothing_of_a_secret_or_key_is_in_the_files_of_the_store(tmp_path: Path) -> None:
     database = await open_database(f"sqlite+aiosqlite:///{tmp_path}/store.db")
-    await check_version(database, migrate_older=True)
+    await migrate(database)
     key_file = tmp_path / "headwater.key"
     opened = await open_secrets(database, key_file=key_file, key=None)
     await keep(database, opened)
@@ -175,7 +175,7 @@ async def test_nothing_of_a_secret_or_key_is_in_the_files_of_the_store(tmp_path:
 def test_opened_secrets_show_nothing(tmp_path: Path) -> None:
     async def open_and_show() -> tuple[str, str]:
         database = await open_database(f"sqlite+aiosqlite:///{tmp_path}/store.db")
-        await check_version(database, migrate_older=True)
+        await migrate(database)
         key = new_key()
         opened = await open_secrets(database, key_file=None, key=key)
         await database.close()

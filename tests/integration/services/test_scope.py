@@ -31,7 +31,8 @@ ONCE = WriteOptions()
 class World:
     """A store with one source, discovered and checked, that some viewers may not see."""
 
-    def __init__(self, services: Services, source: DataSource, operation: Operation) -> None:
+    def __init__(self, services: Services, source: DataSource, operation: Operation, path: Path) -> None:
+        self.path = path
         self.services = services
         self.source = source
         self.operation = operation
@@ -64,7 +65,7 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
         assert operation.state is OperationState.SUCCEEDED
         (source,) = await services.data_sources.by_ids(ADMIN, [registered.data_source.id])
         assert source is not None
-        yield World(services, source, operation)
+        yield World(services, source, operation, path)
 
 
 HIDING = [
@@ -138,7 +139,7 @@ async def test_writes(world: World, outsider: Viewer) -> None:
     with pytest.raises(NotFound):
         await services.operations.cancel(outsider, world.operation.id)
     # The one exception: names are unique, so a name that is in use must be said to be.
-    patch = DataSourcePatch(connection=ConnectionInput(DataSourceKind.SQLITE, {"path": "/tmp/x"}))
+    patch = DataSourcePatch(connection=ConnectionInput(DataSourceKind.SQLITE, {"path": str(world.path)}))
     (answer,) = await services.data_sources.register(outsider, [DataSourceInput("hidden", patch)], ONCE)
     assert isinstance(answer, Problem)
     assert answer.code == "NAME_TAKEN"
