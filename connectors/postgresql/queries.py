@@ -146,7 +146,8 @@ SELECT a.attrelid AS table_oid, a.attnum::int AS ordinal, a.attname::text AS nam
 FROM pg_catalog.pg_attribute a
 LEFT JOIN base ON base.domain_oid = a.atttypid
 JOIN pg_catalog.pg_type t ON t.oid = coalesce(base.type_oid, a.atttypid)
-LEFT JOIN pg_catalog.pg_type e ON t.typcategory = 'A' AND e.oid = t.typelem
+LEFT JOIN base element ON element.domain_oid = t.typelem
+LEFT JOIN pg_catalog.pg_type e ON t.typcategory = 'A' AND e.oid = coalesce(element.type_oid, t.typelem)
 LEFT JOIN pg_catalog.pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
 LEFT JOIN pg_catalog.pg_description de
        ON de.objoid = a.attrelid AND de.classoid = 'pg_catalog.pg_class'::pg_catalog.regclass AND de.objsubid = a.attnum
