@@ -40,7 +40,7 @@ endef
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run test unit fuzz faults bench fmt schema lock test-setup FORCE
+.PHONY: help run test unit fuzz faults bench samples fmt schema lock test-setup FORCE
 
 help: ## List these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
@@ -66,6 +66,10 @@ faults: test-setup ## Long runs with killed servers and broken networks
 
 bench: test-setup ## Measurements; nothing in them passes or fails by its time
 	$(BIN)/pytest --timeout=$(LONG_TIMEOUT_S) --capture=no tests/benchmarks
+
+samples: test-setup ## Other people's databases are found as they are (HEADWATER_SAMPLES=folder with their files)
+	@test -d "$$HEADWATER_SAMPLES" || { echo "HEADWATER_SAMPLES=folder make samples: see tests/samples/conftest.py." >&2; exit 1; }
+	$(BIN)/pytest --timeout=$(LONG_TIMEOUT_S) tests/samples
 
 fmt: $(TESTABLE) ## Format, and mend what the linter can mend
 	$(BIN)/ruff format .

@@ -21,19 +21,20 @@ WHERE schema_name NOT IN ('information_schema', 'pg_catalog', 'pg_toast')
 """
 # A partition is seen through its parent only.
 _TABLES = """
-SELECT name, kind, obj_description(oid, 'pg_class') AS comment, definition, oid::text AS oid_text,
+SELECT name, kind, obj_description(oid, 'pg_class') AS comment, definition, is_filled, oid::text AS oid_text,
        pg_get_partkeydef(oid) AS partition_key,
        (SELECT count(*) FROM pg_partition_tree(oid) WHERE isleaf AND relid <> oid) AS partitions
 FROM (
-    SELECT table_name::text AS name, NULL::text AS definition,
+    SELECT table_name::text AS name, NULL::text AS definition, true AS is_filled,
            CASE table_type WHEN 'FOREIGN' THEN 'FOREIGN_TABLE' ELSE 'TABLE' END AS kind,
            (quote_ident(table_schema) || '.' || quote_ident(table_name))::regclass AS oid
     FROM information_schema.tables WHERE table_schema = $1 AND table_type <> 'VIEW'
     UNION ALL
-    SELECT table_name, view_definition, 'VIEW', (quote_ident(table_schema) || '.' || quote_ident(table_name))::regclass
+    SELECT table_name, view_definition, true, 'VIEW',
+           (quote_ident(table_schema) || '.' || quote_ident(table_name))::regclass
     FROM information_schema.views WHERE table_schema = $1
     UNION ALL
-    SELECT matviewname, definition, 'MATERIALIZED_VIEW',
+    SELECT matviewname, definition, ispopulated, 'MATERIALIZED_VIEW',
            (quote_ident(schemaname) || '.' || quote_ident(matviewname))::regclass
     FROM pg_matviews WHERE schemaname = $1
 ) AS listed
@@ -61,11 +62,13 @@ FROM pg_constraint
 WHERE conrelid = format('%I.%I', $1::text, $2::text)::regclass AND contype IN ('p', 'u', 'f', 'c', 'x')
   AND conparentid = 0
 """
+# A check depends on the columns that it names.
 _CHECKED_COLUMNS = """
-SELECT constraint_name::text AS name, array_agg(column_name::text) AS columns
-FROM information_schema.constraint_column_usage JOIN information_schema.table_constraints
-    USING (constraint_schema, constraint_name, table_schema, table_name)
-WHERE table_schema = $1 AND table_name = $2 AND constraint_type = 'CHECK'
+SELECT conname::text AS name, array_agg(DISTINCT attname::text) AS columns
+FROM pg_depend d JOIN pg_constraint con ON con.oid = d.objid
+JOIN pg_attribute ON attrelid = refobjid AND attnum = refobjsubid
+WHERE d.classid = 'pg_constraint'::regclass AND d.refclassid = 'pg_class'::regclass AND contype = 'c'
+  AND conrelid = format('%I.%I', $1::text, $2::text)::regclass AND refobjid = conrelid
 GROUP BY 1
 """
 _KEY_COLUMNS = """
@@ -74,6 +77,11 @@ FROM information_schema.key_column_usage JOIN information_schema.table_constrain
     USING (constraint_schema, constraint_name, table_schema, table_name)
 WHERE table_schema = $1 AND table_name = $2 AND constraint_type = 'PRIMARY KEY'
 ORDER BY ordinal_position
+"""
+# Without any partition there is nothing to count, and a partition may lie on another server.
+_IS_COUNTED = """
+SELECT count(*) FILTER (WHERE isleaf AND relkind <> 'p') > 0 AND bool_and(relkind <> 'f')
+FROM pg_partition_tree($1::text::regclass) JOIN pg_class ON oid = relid
 """
 _FACTS = {
     "inherits": """
@@ -141,14 +149,15 @@ class _Reading:
         key = tuple(row["name"] for row in await self._connection.fetch(_KEY_COLUMNS, *where))
         self._say("primary key", where, key)
         self._key = set(key)
-        if table["kind"] in ("TABLE", "MATERIALIZED_VIEW"):
-            only = "" if table["partition_key"] else "ONLY "
-            is_filled = await self._connection.fetchval(
-                "SELECT relispopulated FROM pg_class WHERE oid = $1::text::regclass", table["oid_text"]
-            )
-            if is_filled:
-                rows = await self._connection.fetchval(f"SELECT count(*) FROM {only}{table['oid_text']}")
-                self._say("rows", where, rows)
+        if table["kind"] == "TABLE":
+            is_parted = table["partition_key"] is not None
+            if not is_parted or await self._connection.fetchval(_IS_COUNTED, table["oid_text"]):
+                counted = f"SELECT count(*) FROM {'' if is_parted else 'ONLY '}{table['oid_text']}"
+                self._say("rows", where, await self._connection.fetchval(counted))
+        if table["kind"] == "MATERIALIZED_VIEW":
+            # One that was never filled cannot be asked.
+            counted = "SELECT count(*) FROM " + table["oid_text"] if table["is_filled"] else "SELECT 0"
+            self._say("rows", where, await self._connection.fetchval(counted))
         if table["partition_key"]:
             strategy, key_text = table["partition_key"].split(" ", 1)
             self._say("fact", where, ("partition_strategy", strategy))
@@ -238,8 +247,8 @@ class _Reading:
         to_columns = tuple(_plain(part) for part in split_top(found[4][1:end]))
         actions = re.sub(r"'[^']*'", "", found[4][end:])
         key = (
-            (fqn(*self._prefix, *where), columns, True),
-            (fqn(*self._prefix, *target), to_columns, target in self._tables),
+            (fqn(*self._prefix, *where), columns, columns),
+            (fqn(*self._prefix, *target), to_columns, to_columns if target in self._tables else None),
             _action(actions, "DELETE"),
             _action(actions, "UPDATE"),
         )

@@ -10,7 +10,8 @@ from contextlib import closing as closed
 from pathlib import Path as File
 from typing import Any
 
-from tests.samples.statements import Path, Statement, Statements, closing, fqn, without_parentheses
+from tests.samples.statements import Path, Statement, Statements, closing, fqn
+from tests.samples.walk import bare_generated
 
 _MADE_UP_NAME = re.compile(r"PRIMARY KEY( #\d+)?|(UNIQUE|CHECK|FOREIGN KEY) \(.*", re.DOTALL)
 _CLASSES = {"PRIMARY": "PRIMARY_KEY", "UNIQUE": "UNIQUE", "CHECK": "CHECK", "FOREIGN": "FOREIGN_KEY"}
@@ -43,6 +44,7 @@ class _Reading:
         self._connection = connection
         self._source = source
         self._said = Statements()
+        self._collations: dict[Path, str] = {}
 
     def read(self) -> Statements:
         self._say("comment", ("main",), None)
@@ -78,18 +80,36 @@ class _Reading:
         if not is_view and not is_virtual:
             quoted = '"' + name.replace('"', '""') + '"'
             self._say("rows", where, self._connection.execute(f"SELECT count(*) FROM main.{quoted}").fetchone()[0])
-        self._read_facts(where, row, text)
+        self._read_facts(where, row, sql, text)
         self._read_columns(where, columns, text, rowid=_rowid(columns, indexes, row))
         self._read_constraints(where, columns, text, key)
         for index in indexes:
             self._read_index(where, index)
         self._read_keys(where)
 
-    def _read_facts(self, where: Path, row: sqlite3.Row, text: str) -> None:
+    def _read_facts(self, where: Path, row: sqlite3.Row, sql: str, text: str) -> None:
         if row["wr"]:
             self._say("fact", where, ("without_rowid", "true"))
         if row["strict"]:
             self._say("fact", where, ("strict", "true"))
+        if row["type"] == "virtual":
+            (found,) = re.findall(r"\bUSING\s+(\w+)", _masked(sql), re.IGNORECASE)
+            self._say("fact", where, ("virtual_table_module", found))
+        spelled = {_lower(_first_name(item)): _first_name(item) for item in reversed(_items(text))}
+        for item in _items(text):
+            top = _outside_parentheses(item)
+            for found in re.finditer(r"\bCOLLATE\s+", top, re.IGNORECASE):
+                collation = _first_name(item[found.end() :])
+                self._collations[*where, _lower(_first_name(item))] = collation
+                self._say("fact", where, (f"collation.{_first_name(item)}", collation))
+            if re.search(r"\bINITIALLY\s+DEFERRED\b", top, re.IGNORECASE):
+                names = re.search(r"FOREIGN\s+KEY\s*(?=\()", _masked(item), re.IGNORECASE)
+                columns = [_first_name(name) for name in _items(item[names.end() :])] if names else [_first_name(item)]
+                fact = (
+                    f"foreign_key.{', '.join(fqn(spelled[_lower(name)]) for name in columns)}",
+                    "DEFERRABLE INITIALLY DEFERRED",
+                )
+                self._say("fact", where, fact)
 
     def _read_columns(self, where: Path, columns: list[sqlite3.Row], text: str, rowid: str | None) -> None:
         expressions = {}
@@ -104,8 +124,10 @@ class _Reading:
             if column["hidden"] == 1:
                 generated = "HIDDEN"
             elif column["hidden"]:
-                expression = without_parentheses(expressions[_lower(column["name"])])
-                generated = f"ALWAYS AS {expression} {'STORED' if column['hidden'] == 3 else 'VIRTUAL'}"
+                expression = expressions[_lower(column["name"])]
+                generated = bare_generated(
+                    f"ALWAYS AS ({expression}) {'STORED' if column['hidden'] == 3 else 'VIRTUAL'}"
+                )
             elif increments and column["name"] == rowid:
                 generated = "AUTOINCREMENT"
             self._say("ordinal", place, column["cid"] + 1)
@@ -139,10 +161,12 @@ class _Reading:
 
     def _read_index(self, where: Path, index: sqlite3.Row) -> None:
         keys = [row for row in self._pragma("index_xinfo", index["name"]) if row["key"]]
-        (sql,) = self._connection.execute(
+        # The key of a table without rowid is the table itself: that index is not in the schema.
+        texts = self._connection.execute(
             "SELECT sql FROM sqlite_schema WHERE type = 'index' AND name = ?", (index["name"],)
-        ).fetchone()
-        written, predicate = _items(sql or ""), None
+        ).fetchall()
+        sql = texts[0]["sql"] or "" if texts else ""
+        written, predicate = _items(sql), None
         if index["partial"]:
             masked = _masked(sql)
             predicate = sql[re.search(r"\bWHERE\b", masked, re.IGNORECASE).end() :].strip()  # type: ignore[union-attr]  # partial
@@ -150,7 +174,19 @@ class _Reading:
             row["name"] if row["name"] is not None else "rowid" if row["cid"] == -1 else _without_order(written[place])
             for place, row in enumerate(keys)
         )
+        order = [self._order(where, row) for row in keys]
+        if any(order):
+            value = ", ".join(one or "ASC" for one in order)
+            self._say("fact", where, (f"index_order.{index['name']}", value))
         self._say("index", where, (index["name"], bool(index["unique"]), columns, None, predicate))
+
+    def _order(self, where: Path, key: sqlite3.Row) -> str:
+        """How a key of an index is ordered, where that is not how its column is."""
+        words = []
+        usual = self._collations.get((*where, _lower(key["name"] or "")), "BINARY")
+        if key["name"] is not None and _lower(key["coll"]) != _lower(usual):
+            words.append(f"COLLATE {key['coll']}")
+        return " ".join([*words, *(["DESC"] if key["desc"] else [])])
 
     def _read_keys(self, where: Path) -> None:
         parts: dict[int, list[sqlite3.Row]] = {}
@@ -166,9 +202,10 @@ class _Reading:
             if not to_columns:
                 ordered = sorted(self._pragma("table_info", parent), key=lambda one: one["pk"])
                 to_columns = tuple(row["name"] for row in ordered if row["pk"])
+            there = tuple(name for name in to_columns if name in spelled.values())
             key = (
-                (fqn(self._source, *where), columns, True),
-                (fqn(self._source, "main", parent), to_columns, is_there),
+                (fqn(self._source, *where), columns, columns),
+                (fqn(self._source, "main", parent), to_columns, there if is_there else None),
                 group[0]["on_delete"].replace(" ", "_"),
                 group[0]["on_update"].replace(" ", "_"),
             )
@@ -177,7 +214,7 @@ class _Reading:
                 self._say("relationship", table, ("DECLARED", *key))
             for column in columns:
                 self._say("reference", (*where, column), key)
-            for column in to_columns if is_there else ():
+            for column in there if is_there else ():
                 self._say("referenced by", (*target, column), key)
 
 
@@ -197,6 +234,16 @@ _HIDDEN = re.compile(
 def _masked(text: str) -> str:
     """The same text, as long as before, in which only keywords, bare names and marks are left."""
     return _HIDDEN.sub(lambda found: ("#" if found[0][0] in "'\"`[" else " ") * len(found[0]), text)
+
+
+def _outside_parentheses(text: str) -> str:
+    """The masked text with everything in parentheses masked too."""
+    masked, depth, kept = _masked(text), 0, []
+    for character in masked:
+        depth -= character == ")"
+        kept.append(character if depth == 0 else "#")
+        depth += character == "("
+    return "".join(kept)
 
 
 def _closing(text: str, opening: int) -> int:

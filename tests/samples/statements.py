@@ -17,7 +17,7 @@ class Statement(NamedTuple):
 
 Statements = Counter[Statement]
 
-_MAX_TOLD = 40
+_MAX_TOLD = 60
 
 
 def differences(found: Statements, expected: Statements) -> str:
