@@ -39,6 +39,13 @@ class InvalidInput(ProblemError):
             Problem(ProblemKind.INVALID_INPUT, code, message, path=tuple(path), constraint=constraint),
         )
 
+    def below(self, *path: str) -> "InvalidInput":
+        """The same, seen from further out: `path` leads to where this one's path begins."""
+        problem = self.problem
+        return InvalidInput(
+            problem.message, path=(*path, *problem.path), code=problem.code, constraint=problem.constraint
+        )
+
 
 class NotFound(ProblemError):
     """What was named does not exist, or the viewer may not see it: the two are told apart by nobody."""

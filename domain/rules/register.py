@@ -9,7 +9,7 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from domain.errors import InvalidInput
-from domain.models.data_source import Connection, DataSource, DataSourceStatus, DiscoveryScope, Pool
+from domain.models.data_source import Connection, DataSource, DataSourceKind, DataSourceStatus, DiscoveryScope, Pool
 from domain.models.registration import ConnectionInput, DataSourcePatch, PoolInput, ScopeInput
 from domain.ports.connector import ConnectorSpec
 
@@ -54,7 +54,16 @@ def check_name(name: str) -> str:
 def merge_connection(spec: ConnectorSpec, current: Connection | None, said: ConnectionInput) -> Connection:
     """The settings after the change, checked and complete. Another kind of system replaces all that was said before."""
     before = current.settings if current is not None and current.kind is said.kind else {}
-    return Connection(kind=said.kind, settings=spec.parse(_merge(before, said.settings)))
+    try:
+        settings = spec.parse(_merge(before, said.settings))
+    except InvalidInput as error:
+        raise error.below(*connection_path(said.kind)) from error
+    return Connection(kind=said.kind, settings=settings)
+
+
+def connection_path(kind: DataSourceKind) -> tuple[str, str]:
+    """Where in an input the settings and secrets of this kind of system lie."""
+    return ("connection", kind.lower())
 
 
 def needs_secret_again(spec: ConnectorSpec, current: Connection, wanted: Connection) -> bool:

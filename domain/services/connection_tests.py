@@ -129,7 +129,7 @@ class ConnectionTests:
         connection = register.merge_connection(spec, source.connection, said)
         self._credentials.check(spec, said.secrets)
         if register.needs_secret_again(spec, source.connection, connection):
-            check_secrets_given(await tx.secrets.of(source.id), said.secrets)
+            check_secrets_given(connection.kind, await tx.secrets.of(source.id), said.secrets)
         return source.id, connection, _patched(source, target, connection).pool, dict(said.secrets)
 
     def _draft(self, target: DraftTarget) -> tuple[None, Connection, Pool, dict[str, SecretInput | None]]:

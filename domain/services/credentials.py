@@ -9,6 +9,7 @@ from domain.models.secret import Literal, Reference, SecretInput, StoredSecret
 from domain.ports.connector import ConnectorSpec
 from domain.ports.secrets import SecretBox, SecretStores
 from domain.ports.unit_of_work import Transaction
+from domain.rules.register import connection_path
 
 MAX_SECRET = 65_536
 
@@ -23,14 +24,18 @@ class Credentials:
     def check(self, spec: ConnectorSpec, secrets: Mapping[str, SecretInput | None]) -> None:
         """Raises `InvalidInput` for a field that this kind does not have, an empty literal, a reference not allowed."""
         for field, secret in secrets.items():
+            path = (*connection_path(spec.kind), field)
             if field not in spec.secret_fields:
-                raise InvalidInput(f"This kind of source has no secret called {field}.", path=("connection", field))
+                raise InvalidInput(f"This kind of source has no secret called {field}.", path=path)
             if isinstance(secret, Reference):
-                self._stores.check(secret)
+                try:
+                    self._stores.check(secret)
+                except InvalidInput as error:
+                    raise error.below(*path) from error
             elif isinstance(secret, Literal) and not 0 < len(secret.value) <= MAX_SECRET:
                 raise InvalidInput(
                     f"A secret has 1 to {MAX_SECRET} characters; leave it out if there is none.",
-                    path=("connection", field),
+                    path=(*path, "literal"),
                 )
 
     async def keep(

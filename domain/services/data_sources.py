@@ -240,7 +240,7 @@ class DataSources:
     ) -> _Outcome:
         spec, connection, secrets = self._connection_after(source, patch)
         if register.needs_secret_again(spec, source.connection, connection):
-            check_secrets_given(await tx.secrets.of(source.id), secrets)
+            check_secrets_given(connection.kind, await tx.secrets.of(source.id), secrets)
         wanted = register.apply_patch(source, patch, connection)
         if wanted == source and not secrets:
             return _Outcome(data_source=source, unchanged=True)
@@ -302,13 +302,15 @@ class DataSources:
         tx.record(DataSourceEvent(data_source_id=source.id, name=source.name, action=DataSourceAction.DELETED), source)
 
 
-def check_secrets_given(stored: Sequence[StoredSecret], said: Mapping[str, SecretInput | None]) -> None:
+def check_secrets_given(
+    kind: DataSourceKind, stored: Sequence[StoredSecret], said: Mapping[str, SecretInput | None]
+) -> None:
     """Raises `InvalidInput` (SECRET_REQUIRED) for a stored secret that was not said again (or cleared)."""
     for secret in stored:
         if secret.field not in said:
             raise InvalidInput(
                 f"This change sends {secret.field} to another place, so say it again (or clear it with null).",
-                path=("connection", secret.field),
+                path=(*register.connection_path(kind), secret.field),
                 code="SECRET_REQUIRED",
             )
 
