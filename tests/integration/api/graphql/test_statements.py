@@ -15,13 +15,15 @@ from tests.integration.api.graphql.conftest import DISCOVER, REGISTER, Client
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
-DOWN = """query ($name: String!) { dataSource(by: {name: $name}) { health { status checks(last: 3) { ok } } freshness { coverage }
+DOWN = """query ($name: String!) { dataSource(by: {name: $name}) {
+  health { status checks(last: 3) { ok } } freshness { coverage }
   operations(first: 3) { totalCount { value } nodes { state } }
   namespaces { totalCount { value } nodes { fqn tables(first: 100) { totalCount { value } nodes {
     fqn primaryKey { name } indexes { name } constraints { name } namespace { name } dataSource { name }
     columns { totalCount { value } edges { cursor node { fqn nativeType
       references { to { table { fqn } columns { fqn } } } referencedBy { from { table { fqn } columns { fqn } } } } } }
-    relationships { totalCount { value } nodes { from { table { name } } to { table { name columns(first: 2) { nodes { name } } } } } }
+    relationships { totalCount { value } nodes {
+      from { table { name } } to { table { name columns(first: 2) { nodes { name } } } } } }
   } } } } } }"""
 UP = """query ($name: String!) { dataSource(by: {name: $name}) { tables(first: 100) { nodes { columns { nodes {
     table { namespace { dataSource { name } } current { fqn } } references { from { table { fqn } } } } } } } } }"""
