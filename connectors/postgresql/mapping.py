@@ -71,7 +71,9 @@ _FAMILIES = {
         DataTypeFamily.GEOMETRY: "point line lseg box path polygon circle geometry geography box2d box3d raster",
         DataTypeFamily.NETWORK: "inet cidr macaddr macaddr8",
         DataTypeFamily.VECTOR: "vector halfvec sparsevec cube",
-        DataTypeFamily.OTHER: "tsvector tsquery pg_lsn txid_snapshot pg_snapshot tid aclitem refcursor record void",
+        DataTypeFamily.OTHER: "tsvector tsquery pg_lsn txid_snapshot pg_snapshot tid aclitem refcursor record void "
+        "regclass regcollation regconfig regdictionary regnamespace regoper regoperator regproc regprocedure regrole "
+        "regtype",
     }.items()
     for name in names.split()
 }

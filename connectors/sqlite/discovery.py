@@ -190,7 +190,8 @@ class Discovery:
         listed = [self._listing.tables[name] for name in sorted(wanted & self._listing.tables.keys())]
         names = [table.name for table in listed if not table.is_fragile]
         rows = _by_table(ColumnRow(*row) for row in self._rows(queries.COLUMNS, names))
-        return {fold(name): Parent.from_rows(name, found) for name, found in rows.items()}
+        spelled = {fold(table.name): Parent(table.name, {}, ()) for table in listed if table.is_fragile}
+        return spelled | {fold(name): Parent.from_rows(name, found) for name, found in rows.items()}
 
     def _measure(self) -> None:
         """Sizes and counts, as far as they are cheap. Whatever goes wrong here only means that they are not known."""

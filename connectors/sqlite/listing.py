@@ -129,7 +129,7 @@ class _Signatures:
         key = fold(name)
         parent = self._objects.get(key)
         if parent is None or parent.is_view:
-            return name
+            return name if parent is None else parent.name
         if key not in self._parents:
             self._parents[key] = ddl.read_table(parent.sql)
         return referenced(columns, parent.name, self._parents[key])

@@ -30,9 +30,9 @@ def differences(found: Statements, expected: Statements) -> str:
     return "\n".join(lines[:_MAX_TOLD] + rest)
 
 
-def counts(statements: Statements) -> dict[str, int]:
+def counts(statements: Statements, unknown_types: int) -> dict[str, int]:
     """How much of everything there is, as people count it."""
-    of = Counter[str]()
+    of = Counter({"unknown types": unknown_types})
     for each, times in statements.items():
         match each.what, each.value:
             case "kind", kind:
@@ -55,7 +55,7 @@ _CONSTRAINTS = {
     "CHECK": "checks",
     "EXCLUSION": "exclusions",
 }
-COUNTED = ("tables", "views", "columns", *_CONSTRAINTS.values(), "indexes", "comments")
+COUNTED = ("tables", "views", "columns", *_CONSTRAINTS.values(), "indexes", "comments", "unknown types")
 
 
 def fqn(*parts: str) -> str:

@@ -394,3 +394,17 @@ async def test_statement_timeout(awkward: PostgresqlDatabase) -> None:
         await transaction.rollback()
         await holder.close()
     assert late.value.problem.vendor_code in ("57014", "55P03")
+
+
+async def test_labels_are_found_under_arrays_and_domains(postgresql_database: PostgresqlDatabase) -> None:
+    await postgresql_database.execute(
+        """
+        CREATE TYPE mood AS ENUM ('sad', 'ok');
+        CREATE DOMAIN my_mood AS mood;
+        CREATE DOMAIN my_moods AS mood[];
+        CREATE TABLE feeling (a mood, b mood[], c my_mood, d my_moods, e my_mood[], f regclass);
+        """
+    )
+    columns = found(await discover(target(postgresql_database)))["public.feeling"].table.columns
+    assert [column.enum_values for column in columns] == [("sad", "ok")] * 5 + [None]
+    assert columns[-1].data_type is DataTypeFamily.OTHER

@@ -134,6 +134,34 @@ async def test_a_module_that_is_not_there(tmp_path: Path):
     assert "good" not in run.unreadable
 
 
+async def test_functions_and_full_text_tables_in_a_schema_are_nothing_to_fear(tmp_path: Path):
+    path = database(
+        tmp_path / "x.db",
+        "CREATE TABLE docs (doc TEXT, title TEXT AS (json_extract(doc, '$.title')))",
+        "CREATE INDEX by_kind ON docs (json_extract(doc, '$.kind'))",
+        "CREATE VIEW kinds AS SELECT json_extract(doc, '$.kind') AS kind FROM docs",
+        "CREATE VIRTUAL TABLE texts USING fts5 (body)",
+        "CREATE VIEW bodies AS SELECT body FROM texts",
+    )
+    run = await discover(path)
+    assert run.unreadable == {}
+    assert [index.name for index in run.found["docs"].table.indexes] == ["by_kind"]
+    assert [column.path for column in run.found["docs"].table.columns] == [("doc",), ("title",)]
+    assert [column.path for column in run.found["kinds"].table.columns] == [("kind",)]
+    assert [column.path for column in run.found["bodies"].table.columns] == [("body",)]
+
+
+async def test_a_key_towards_a_view_names_it_as_it_is_spelled(tmp_path: Path):
+    path = database(
+        tmp_path / "x.db",
+        "CREATE TABLE child (a INTEGER REFERENCES SEEN (X))",
+        "CREATE VIEW Seen AS SELECT 1 AS x",
+    )
+    (key,) = (await discover(path)).found["child"].table.constraints
+    assert key.references is not None
+    assert (key.references.table_path, key.references.columns) == (("main", "Seen"), ("X",))
+
+
 async def test_names_that_cannot_be_kept(tmp_path: Path):
     long = "x" * 1_000_000
     path = database(
