@@ -168,8 +168,9 @@ class _Reading:
         sql = texts[0]["sql"] or "" if texts else ""
         written, predicate = _items(sql), None
         if index["partial"]:
-            masked = _masked(sql)
-            predicate = sql[re.search(r"\bWHERE\b", masked, re.IGNORECASE).end() :].strip()  # type: ignore[union-attr]  # partial
+            where_word = re.search(r"\bWHERE\b", _masked(sql), re.IGNORECASE)
+            assert where_word, sql
+            predicate = sql[where_word.end() :].strip()
         columns = tuple(
             row["name"] if row["name"] is not None else "rowid" if row["cid"] == -1 else _without_order(written[place])
             for place, row in enumerate(keys)
