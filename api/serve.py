@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 import signal
 import socket
 from collections.abc import Callable, Iterator
@@ -58,6 +59,9 @@ async def _serve(settings: Settings, listener: socket.socket) -> None:
             greeting=banner.text(settings, port, demo.file(settings.data_dir) if settings.demo else None),
             before_shutdown=view.stop,
         )
+        # What lives as long as the process (modules, the schema) need not be walked through at every collection.
+        gc.collect()
+        gc.freeze()
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, server.stop)
