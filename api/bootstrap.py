@@ -277,6 +277,7 @@ async def _policy(settings: Settings, port: int) -> DialPolicy:
         allow_private=settings.is_embedded if allow_private is None else allow_private,
         file_roots=file_roots,
         denied_endpoints=tuple([endpoint for host, number in ours for endpoint in await _addresses(host, number)]),
+        denied_files=settings.own_files,
     )
 
 

@@ -91,12 +91,22 @@ class Settings(BaseSettings):
         """Where the metadata store is."""
         if self.database_url is not None:
             return self.database_url.get_secret_value()
-        return f"sqlite+aiosqlite:///{self.data_dir.absolute() / 'headwater.sqlite'}"
+        return f"sqlite+aiosqlite:///{self._store_file}"
 
     @property
     def key_file(self) -> Path:
         """Where the key-encryption key is kept when the environment does not give it."""
         return self.data_dir / "headwater.key"
+
+    @property
+    def own_files(self) -> tuple[Path, ...]:
+        """What is no data source: the store, what SQLite keeps beside it, and the key."""
+        beside = tuple(self._store_file.with_name(self._store_file.name + end) for end in ("-wal", "-shm", "-journal"))
+        return (self._store_file, *beside, self.key_file)
+
+    @property
+    def _store_file(self) -> Path:
+        return self.data_dir.absolute() / "headwater.sqlite"
 
 
 def load(**given: Any) -> Settings:

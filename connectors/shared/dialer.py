@@ -75,12 +75,14 @@ class DialPolicy(Struct, frozen=True):
     """Where connections may go and which files may be read.
 
     `denied_endpoints` are our own: each (ip, port) where we, our store or our Redis listen. An unspecified ip (0.0.0.0,
-    ::) stands for every address of this machine. `file_roots` None: any file that this process may read.
+    ::) stands for every address of this machine. `file_roots` None: any file that this process may read, except
+    `denied_files`: those of our store and its key, under whatever name they are asked for.
     """
 
     allow_private: bool
     file_roots: tuple[Path, ...] | None = ()
     denied_endpoints: tuple[tuple[str, int], ...] = ()
+    denied_files: tuple[Path, ...] = ()
 
 
 def forms(ip: IpAddress) -> tuple[IpAddress, ...]:
@@ -193,15 +195,13 @@ class GuardedDialer:
             real = Path(path).resolve()
             is_inside = roots is None or any(real.is_relative_to(root.resolve()) for root in roots)
             is_readable = real.is_file() and os.access(real, os.R_OK)
+            is_ours = is_readable and any(_is_same_file(real, denied) for denied in self._policy.denied_files)
         except (OSError, ValueError, RuntimeError) as error:  # too long, NUL, links in a circle
             raise _file_not_found() from error
         if not is_inside:
-            raise Unreachable(
-                "FILE_DENIED",
-                "This file lies outside the folders that sources may be read from.",
-                phase="resolve",
-                retryable=False,
-            )
+            raise _file_denied("This file lies outside the folders that sources may be read from.")
+        if is_ours:
+            raise _file_denied("This file is Headwater's own, and no data source.")
         if not is_readable:
             raise _file_not_found()
         return real
@@ -223,6 +223,14 @@ def _parse(text: str) -> IpAddress:
     return ip.ipv4_mapped or ip if isinstance(ip, IPv6Address) else ip
 
 
+def _is_same_file(path: Path, other: Path) -> bool:
+    """By what the file system says, so that a hard link or another mount of it is found out too."""
+    try:
+        return path.samefile(other)
+    except FileNotFoundError:
+        return False
+
+
 def _not_found(*, retryable: bool) -> Unreachable:
     return Unreachable("HOST_NOT_FOUND", "The host's name leads to no address.", phase="resolve", retryable=retryable)
 
@@ -234,6 +242,10 @@ def _denied() -> Unreachable:
         phase="resolve",
         retryable=False,
     )
+
+
+def _file_denied(message: str) -> Unreachable:
+    return Unreachable("FILE_DENIED", message, phase="resolve", retryable=False)
 
 
 def _file_not_found() -> Unreachable:

@@ -197,3 +197,18 @@ def test_files_stay_inside_their_folders(tmp_path: Path) -> None:
     assert GuardedDialer(DialPolicy(allow_private=True, file_roots=None)).file(str(link)) == secret.resolve()
     with pytest.raises(Unreachable):
         GuardedDialer(DialPolicy(allow_private=True)).file(str(good))
+
+
+def test_files_of_our_own_are_found_out_under_every_name(tmp_path: Path) -> None:
+    ours, link, hard_link, other = (tmp_path / name for name in ("ours", "link", "hard link", "other"))
+    ours.write_bytes(b"")
+    other.write_bytes(b"")
+    link.symlink_to(ours)
+    hard_link.hardlink_to(ours)
+    policy = DialPolicy(allow_private=True, file_roots=None, denied_files=(tmp_path / "not there yet", ours))
+    dialer = GuardedDialer(policy)
+    for path in (ours, link, hard_link, tmp_path / ".." / tmp_path.name / "ours"):
+        with pytest.raises(Unreachable) as refused:
+            dialer.file(str(path))
+        assert refused.value.problem.code == "FILE_DENIED", path
+    assert dialer.file(str(other)) == other.resolve()
