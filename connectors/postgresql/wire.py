@@ -31,6 +31,7 @@ _GOODBYE_S = 0.2
 _AUTHENTICATION = ord("R")
 _BEFORE_AUTHENTICATED = b"RENv"  # authentication, error, notice, negotiation of the protocol's version
 _OK, _CLEAR_TEXT = 0, 3
+_NOT_THE_PROTOCOL = "What answers does not speak PostgreSQL's protocol."
 _KERBEROS = frozenset({2, 7, 8, 9})  # would use credentials of this machine, which are nobody's to lend
 
 
@@ -288,7 +289,7 @@ class _Guard(asyncio.Protocol):
         if self._loop.heard_bytes > _MAX_ANSWER_BYTES:
             self._end("ANSWER_TOO_LARGE", "The server's answer is larger than any catalog can be.")
         elif self._is_let_in:
-            self.inner.data_received(data)
+            self._hand_on(data)
         else:
             self._listen(data)
 
@@ -298,7 +299,7 @@ class _Guard(asyncio.Protocol):
         while len(self._heard) >= 5:
             kind, size = self._heard[0], int.from_bytes(self._heard[1:5], "big")
             if kind not in _BEFORE_AUTHENTICATED or not 4 <= size <= _MAX_GREETING_BYTES:
-                self._end("BAD_ANSWER", "What answers does not speak PostgreSQL's protocol.")
+                self._end("BAD_ANSWER", _NOT_THE_PROTOCOL)
                 return
             if len(self._heard) <= size:
                 return
@@ -310,7 +311,17 @@ class _Guard(asyncio.Protocol):
                 message, self._heard, self._is_let_in = bytes(self._heard), bytearray(), True
             else:
                 del self._heard[: size + 1]
-            self.inner.data_received(message)
+            if not self._hand_on(message):
+                return
+
+    def _hand_on(self, data: bytes) -> bool:
+        """Whether asyncpg could read it: it raises, out of the event loop, over fields that are cut short."""
+        try:
+            self.inner.data_received(data)
+        except Exception:  # of whatever kind its decoder stumbles over
+            self._end("BAD_ANSWER", _NOT_THE_PROTOCOL)
+            return False
+        return True
 
     def _is_harmless(self, request: int | None) -> bool:
         if request == _CLEAR_TEXT and not self._loop.may_say_password:

@@ -170,6 +170,10 @@ async def promise_too_much(reader: asyncio.StreamReader, writer: asyncio.StreamW
         await writer.drain()
 
 
+async def complain_and_break_off(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    writer.write(b"E\x00\x00\x00\x05\x00" * 1_000)  # an error whose fields end before they begin
+
+
 async def ask_for_kerberos(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     writer.write(message(b"R", struct.pack("!i", 7)))
 
@@ -202,6 +206,7 @@ async def let_in_and_answer_another_question(reader: asyncio.StreamReader, write
         (hang_up_in_the_middle, {"CONNECTION_CLOSED"}),
         (babble, {"BAD_ANSWER"}),
         (promise_too_much, {"BAD_ANSWER"}),
+        (complain_and_break_off, {"BAD_ANSWER", "STATEMENT_REJECTED"}),
         (ask_for_kerberos, {"AUTHENTICATION_UNSUPPORTED"}),
         (let_in_and_hang, {"TIMED_OUT"}),
         (let_in_and_babble, {"BAD_ANSWER", "CONNECTION_CLOSED", "TIMED_OUT"}),
@@ -221,6 +226,7 @@ async def test_a_server_that_is_none(script: Script, codes: set[str], caplog: py
         assert health.problem.code in codes
     assert refused.value.problem.code in codes
     assert "never retrieved" not in caplog.text
+    assert "Fatal error" not in caplog.text
     assert asyncio.all_tasks() == {asyncio.current_task()}  # neither ours nor asyncpg's
 
 
