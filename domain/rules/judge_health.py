@@ -8,7 +8,7 @@ HEALTHY again when the score has reached 88 and three checks in a row were good.
 
 | part              | weight | measured with                       | is 100 when           | falls in a line to 0 at |
 |-------------------|--------|-------------------------------------|-----------------------|-------------------------|
-| availability      | 0.35   | 20 checks in 24 h                   | no check failed       | all failed              |
+| availability      | 0.35   | 3 checks in 24 h                    | no check failed       | all failed              |
 | latency           | 0.25   | 60 good checks in 7 days, 5 newest  | typical ≤ 7-day p95   | 3 × the 7-day p95       |
 | error_rate        | 0.20   | 20 checks in the last hour          | no check failed       | a quarter failed        |
 | catalog_freshness | 0.10   | a discovery, and a schedule         | within 1.5 intervals  | 4 intervals             |
@@ -34,7 +34,8 @@ DEGRADED_BELOW = 80.0
 HEALTHY_FROM = 88.0
 
 _WEIGHTS = {"availability": 0.35, "latency": 0.25, "error_rate": 0.20, "catalog_freshness": 0.10, "certificate": 0.10}
-_MIN_CHECKS = 20
+_MIN_CHECKS = 3  # as many as it takes to say that a source is well
+_MIN_CHECKS_OF_RATE = 20  # with fewer, one failure alone would be a high rate
 _MIN_BASELINE_CHECKS = 60
 _MIN_NEWEST, _MAX_NEWEST = 5, 12
 _BASELINE_FLOOR_MS = 10.0
@@ -156,7 +157,7 @@ def _availability(checks: int, failed: int) -> HealthPart | None:
 
 def _error_rate(last_hour: Sequence[HealthCheck]) -> HealthPart | None:
     checks = len(last_hour)
-    if checks < _MIN_CHECKS:
+    if checks < _MIN_CHECKS_OF_RATE:
         return None
     failed = sum(not check.ok for check in last_hour)
     minutes = (last_hour[-1].at - last_hour[0].at) / timedelta(minutes=1)

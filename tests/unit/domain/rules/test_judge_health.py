@@ -233,11 +233,15 @@ def test_all_parts_have_the_weights_of_the_table() -> None:
 
 
 def test_what_was_not_measured_has_no_part() -> None:
-    watch = Watch().see("." * 19)
+    watch = Watch().see("..")
     assert watch.health is not None
     assert watch.health.parts == ()
     assert watch.health.score is None
     assert watch.health.availability_24h == 1.0
+    health = watch.see("." * 17).health
+    assert health is not None
+    assert [(part.name, part.weight) for part in health.parts] == [("availability", 1.0)]
+    assert health.score == 100.0
     health = watch.see("." * 41).health
     assert health is not None
     assert [part.name for part in health.parts] == ["availability", "latency", "error_rate"]
