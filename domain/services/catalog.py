@@ -330,8 +330,8 @@ class Catalog:
         runs = await self._data_sources.coverage(viewer, [source.id])
         return SchemaDiff(
             data_source_id=source.id,
-            from_revision=revision_at(kept, source.revision, since),
-            to_revision=source.revision if until is None else revision_at(kept, source.revision, until),
+            from_revision=revision_at(kept, source.revision, since, argument="from"),
+            to_revision=source.revision if until is None else revision_at(kept, source.revision, until, argument="to"),
             incomplete=coverage.freshness(runs.get(source.id, ())).unread,
         )
 
@@ -352,7 +352,7 @@ class Catalog:
         return count, count < MAX_COUNTED_CHANGES
 
 
-def revision_at(kept: Sequence[Revision], published: int, at: At) -> int:
+def revision_at(kept: Sequence[Revision], published: int, at: At, *, argument: str = "at") -> int:
     """The revision at a point of the past; 0, the empty catalog, before the first one. `kept`: oldest first.
 
     Raises `InvalidInput`: UNKNOWN_REVISION for one that never was, REVISION_EXPIRED for one that is no longer kept.
@@ -361,7 +361,7 @@ def revision_at(kept: Sequence[Revision], published: int, at: At) -> int:
     if at.revision is not None:
         if not 0 <= at.revision <= published:
             raise InvalidInput(
-                f"There are revisions 0 to {published}.", path=("at", "revision"), code="UNKNOWN_REVISION"
+                f"There are revisions 0 to {published}.", path=(argument, "revision"), code="UNKNOWN_REVISION"
             )
         found = at.revision
     else:
@@ -369,7 +369,7 @@ def revision_at(kept: Sequence[Revision], published: int, at: At) -> int:
         found = max((one.number for one in kept if one.published_at <= at.time), default=oldest - 1 if oldest else 0)
     if found < oldest and oldest > 1:
         raise InvalidInput(
-            f"That revision is no longer kept; the oldest is {oldest}.", path=("at",), code="REVISION_EXPIRED"
+            f"That revision is no longer kept; the oldest is {oldest}.", path=(argument,), code="REVISION_EXPIRED"
         )
     return found
 

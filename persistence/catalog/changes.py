@@ -302,17 +302,18 @@ class _Walk:
 async def _are_kept(
     connection: AsyncConnection, dialect: Dialect, data_source_id: str, from_revision: int, to_revision: int
 ) -> bool:
-    """Whether both are revisions of the source, and two."""
+    """Whether both are revisions of the source, and two. 0, the empty catalog, is one as long as the first is kept."""
     numbers = {from_revision, to_revision}
-    if len(numbers) < 2 or not all(0 < number <= _MAX_REVISION for number in numbers):
+    if len(numbers) < 2 or not all(0 <= number <= _MAX_REVISION for number in numbers):
         return False
+    stored = {number or 1 for number in numbers}
     kept = await connection.scalar(
         select(func.count()).where(
             revisions.c.data_source_id == data_source_id,
-            or_(revisions.c.number == from_revision, revisions.c.number == to_revision),
+            or_(revisions.c.number == min(stored), revisions.c.number == max(stored)),
         )
     )
-    return kept == 2
+    return kept == len(stored)
 
 
 def _has_parts(row: Row[Any]) -> bool:

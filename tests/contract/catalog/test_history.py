@@ -122,7 +122,7 @@ async def test_every_revision_reads_back_as_it_was_published(
     for revision, (tables, namespaces) in enumerate(states[1:], 1):
         assert await store.state(source, revision) == (tables, set(namespaces.values()))
         assert await _references(store, source, revision) == _expected_references(tables)
-    pairs = list(permutations(range(1, len(states)), 2))
+    pairs = list(permutations(range(len(states)), 2)) if len(states) > 1 else []
     for start, end in seed.sample(pairs, min(3, len(pairs))):
         changes = await _changes(store, source, start, end)
         assert _applied(states[start], changes) == states[end]

@@ -259,6 +259,7 @@ async def test_forgetting_revisions_keeps_what_the_kept_ones_show(store: Catalog
     assert await store.state(source, 2) == ({}, set())
     assert await store.reader.by_ids(SYSTEM, [(lines.id, None), (lines.id, 2)]) == [None, None]
     assert (await store.reader.changes(SYSTEM, source, 2, 6, ALL)).items == ()
+    assert (await store.reader.changes(SYSTEM, source, 0, 6, ALL)).items == ()
     await store.publish(source, run(ORDERS, LINES))
     assert (await store.table(source, *LINES.path)).id != lines.id
 

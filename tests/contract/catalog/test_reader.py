@@ -131,6 +131,7 @@ async def test_what_cannot_be_is_answered_with_nothing(store: CatalogStore, sour
             found.items for found in await reader.columns(SYSTEM, [ObjectAt(entry.id, nowhere)], EVERYTHING, ALL)
         ] == [()]
         assert await reader.count_relationships(SYSTEM, [ObjectAt(entry.id, nowhere)], RelationshipFilter()) == [0]
+    for revision in (-1, 2, 2**31, 2**80):
         assert (await reader.changes(SYSTEM, source, 1, revision, ALL)).items == ()
         assert await reader.count_changes(SYSTEM, source, revision, 1, at_most=10) == 0
     for id in strange:
