@@ -10,6 +10,7 @@ from datetime import timedelta
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
+from api.services import Services
 from api.settings import Settings
 from api.system import RandomIds, SystemClock
 from connectors.registry import ConnectorRegistry
@@ -49,20 +50,6 @@ FORGET_EVERY_S = 30.0
 SCAN_EVERY_S = 60.0
 PRUNE_EVERY_S = 600.0
 MAX_EVENTS = 5_000_000
-
-
-@dataclass(frozen=True)
-class Services:
-    """The use cases that the schema speaks to."""
-
-    data_sources: DataSources
-    catalog: Catalog
-    operations: Operations
-    connection_tests: ConnectionTests
-    discoveries: Discoveries
-    health: HealthService
-    events: Events
-    pages: Pages
 
 
 @dataclass(frozen=True)

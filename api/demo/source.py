@@ -5,7 +5,7 @@ import logging
 from pathlib import Path
 
 from api.demo.shop import write_demo_shop
-from api.graphql.services import Services
+from api.services import Services
 from domain.models.access import system_viewer
 from domain.models.data_source import DataSourceKind
 from domain.models.problem import Problem

@@ -4,7 +4,7 @@ import strawberry
 
 from api.graphql.limits import MAX_OBJECTS
 from api.graphql.loaders import Loaders
-from api.graphql.services import Services
+from api.services import Services
 from domain.errors import InvalidInput
 from domain.models.access import Viewer
 

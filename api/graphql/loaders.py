@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from strawberry.dataloader import DataLoader
 
-from api.graphql.services import Services
+from api.services import Services
 from domain.errors import InvalidInput, ProblemError
 from domain.models.access import Viewer
 from domain.models.catalog import CatalogEntry, ColumnEntry, NamespaceEntry, TableEntry

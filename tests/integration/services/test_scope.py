@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from api.bootstrap import Services, open_headwater
+from api.bootstrap import open_headwater
+from api.services import Services
 from api.settings import Settings
 from domain.errors import Forbidden, NotFound
 from domain.models.access import Permission, Scope, Viewer
