@@ -17,10 +17,10 @@ from api.data_folder import locked
 from api.demo import source as demo
 from api.settings import Settings
 from api.web.auth import check_binding
+from api.web.socket import MAX_FRAME_BYTES
 from api.web.socket_protocol import PING_INTERVAL_S, PING_TIMEOUT_S, SocketProtocol
 from domain.errors import StartRefused
 
-_MAX_FRAME_BYTES = 64 * 1024  # of one WebSocket message
 _GRACE_S = 5  # for requests under way when a signal comes
 _BACKLOG = 1_024
 
@@ -51,7 +51,7 @@ async def _serve(settings: Settings, listener: socket.socket) -> None:
                 server_header=False,
                 proxy_headers=False,  # a header must not say who the peer is
                 ws=SocketProtocol,
-                ws_max_size=_MAX_FRAME_BYTES,
+                ws_max_size=MAX_FRAME_BYTES,
                 ws_ping_interval=PING_INTERVAL_S,
                 ws_ping_timeout=PING_TIMEOUT_S,
                 timeout_graceful_shutdown=_GRACE_S,

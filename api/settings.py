@@ -1,13 +1,13 @@
 """Every setting: name, type, unit, default, meaning. Each is read from the environment as `HEADWATER_<NAME>`."""
 
 import os
-from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from api.loopback import is_loopback
 from domain.errors import StartRefused
 
 PREFIX = "HEADWATER_"
@@ -69,12 +69,7 @@ class Settings(BaseSettings):
     @property
     def is_loopback(self) -> bool:
         """Whether only this machine can connect."""
-        if self.host == "localhost":
-            return True
-        try:
-            return ip_address(self.host).is_loopback
-        except ValueError:
-            return False
+        return is_loopback(self.host)
 
     @property
     def is_embedded(self) -> bool:

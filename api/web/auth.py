@@ -1,7 +1,6 @@
-"""Who may come in. Closed by default: without a key only this machine's own user, and only from pages we served."""
+"""Who may come in. Closed by default: without a key only programs on this machine, and no page but our own."""
 
 import hmac
-import ipaddress
 import re
 from collections.abc import Mapping
 from urllib.parse import urlsplit
@@ -9,14 +8,13 @@ from urllib.parse import urlsplit
 import structlog
 from starlette.requests import HTTPConnection
 
+from api.loopback import is_loopback
 from api.web.answers import Refused
 from domain.errors import StartRefused
 from domain.models.access import Permission, Scope, Viewer
 
-MIN_KEY_LENGTH = 16
-
 _LOCAL_NAMES = frozenset({"localhost", "127.0.0.1", "[::1]"})
-# What proxies add. A request that came through one is not this machine's own user, though its peer is on loopback.
+# What proxies add. A request that came through one may be from anywhere, though its peer is on loopback.
 _PROXY_HEADERS = ("forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-real-ip")
 _HOST = re.compile(r"(?P<name>\[[0-9A-Fa-f:.]+\]|[^\[\]:@/]+)(?::(?P<port>[0-9]{1,5}))?")
 _DEFAULT_PORTS = {"http": 80, "ws": 80, "https": 443, "wss": 443}
@@ -72,28 +70,12 @@ class Gate:
 
 
 def check_binding(host: str, admin_key: str | None) -> None:
-    """Raises StartRefused where serving on `host` would let in whoever can reach it, or where the key is too short."""
-    if admin_key is not None and len(admin_key) < MIN_KEY_LENGTH:
-        raise StartRefused(
-            f"HEADWATER_ADMIN_KEY is shorter than {MIN_KEY_LENGTH} characters. Make one with: openssl rand -hex 24"
-        )
+    """Raises `StartRefused` where serving on `host` would let in whoever can reach it."""
     if admin_key is None and not is_loopback(host):
         raise StartRefused(
             f"Serving on {host} without a key would let in whoever can reach it. Set HEADWATER_ADMIN_KEY "
-            f"(at least {MIN_KEY_LENGTH} characters, such as from: openssl rand -hex 24), or serve on 127.0.0.1."
+            "(such as from: openssl rand -hex 24), or serve on 127.0.0.1."
         )
-
-
-def is_loopback(host: str) -> bool:
-    """`localhost`, 127.0.0.0/8, ::1 and IPv4's loopback inside IPv6. No other name, whatever it resolves to."""
-    if host == "localhost":
-        return True
-    try:
-        address = ipaddress.ip_address(host.strip("[]"))
-    except ValueError:
-        return False
-    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
-    return (mapped or address).is_loopback
 
 
 def is_local_host(value: str, port: int, scheme: str = "http") -> bool:
@@ -121,7 +103,7 @@ def _check_local(connection: HTTPConnection) -> None:
         or not is_loopback(connection.client.host)
         or any(name in headers for name in _PROXY_HEADERS)
     ):
-        raise _refused("peer", "Only this machine's own user may come in: no HEADWATER_ADMIN_KEY is set.")
+        raise _refused("peer", "Only this machine may come in: no HEADWATER_ADMIN_KEY is set.")
     hosts = headers.getlist("host")
     if len(hosts) != 1 or not is_local_host(hosts[0], port, connection.scope["scheme"]):
         raise _refused("host", "This Host is not served. Use localhost or 127.0.0.1 with the served port.")

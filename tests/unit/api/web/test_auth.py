@@ -2,7 +2,7 @@ import pytest
 from starlette.requests import HTTPConnection
 
 from api.web.answers import Refused
-from api.web.auth import Gate, check_binding, is_local_host, is_local_origin, is_loopback
+from api.web.auth import Gate, check_binding, is_local_host, is_local_origin
 from domain.errors import StartRefused
 from domain.models.access import Permission, Scope
 
@@ -154,19 +154,12 @@ def test_bindings_that_are_safe(host: str, key: str | None):
 
 
 @pytest.mark.parametrize(
-    ("host", "key"),
-    [("0.0.0.0", None), ("::", None), ("headwater.example", None), ("10.0.0.9", None), ("127.0.0.1", "short")],  # noqa: S104
+    "host",
+    ["0.0.0.0", "::", "headwater.example", "10.0.0.9"],  # noqa: S104
 )
-def test_other_bindings_are_refused_with_the_remedy(host: str, key: str | None):
-    with pytest.raises(StartRefused, match="HEADWATER_ADMIN_KEY") as refusal:
-        check_binding(host, key)
-    assert "short" not in str(refusal.value).split()
-
-
-def test_loopback_is_told_by_address_and_not_by_name():
-    assert is_loopback("localhost")
-    assert not is_loopback("localhost.example")
-    assert not is_loopback("")
+def test_other_bindings_are_refused_with_the_remedy(host: str):
+    with pytest.raises(StartRefused, match="HEADWATER_ADMIN_KEY"):
+        check_binding(host, None)
 
 
 def test_default_ports_need_not_be_said():
