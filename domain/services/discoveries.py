@@ -36,6 +36,7 @@ from domain.rules.diff import action_of
 from domain.rules.guard import needs_confirmation
 from domain.rules.judge_health import reached
 from domain.rules.register import check_scope
+from domain.rules.steps import closed
 from domain.services.credentials import Credentials
 from domain.services.idempotency import once
 from domain.services.operations import add, operation_event
@@ -146,7 +147,11 @@ class Discoveries:
         taken = await tx.operations.take(waiting.id)
         if taken is not None:
             ended = msgspec.structs.replace(
-                taken, state=OperationState.CANCELLED, confirmation=None, ended_at=self._clock.now()
+                taken,
+                state=OperationState.CANCELLED,
+                steps=closed(taken.steps, None),
+                confirmation=None,
+                ended_at=self._clock.now(),
             )
             await tx.operations.save(ended)
             await tx.catalog.discard(waiting.id)
@@ -198,11 +203,13 @@ class Discoveries:
         asked = DiscoveryRequest(
             mode=request.mode, scope=request.scope, known=known, statement_timeout_s=STATEMENT_TIMEOUT_S
         )
+        await self._save_steps(reading)
         try:
             async with asyncio.timeout(budget_s):
                 connector = self._connectors.connector(source.kind)
                 async with connector.open(target, self._dialer, deadline_s=budget_s) as session:
                     reading.connected(self._clock.monotonic_s())
+                    await self._save_steps(reading)
                     async with aclosing(session.discover(asked)) as batches:
                         async for batch in batches:
                             await self._stage(reading, source, batch)
@@ -222,6 +229,11 @@ class Discoveries:
                 fix=reading.problem.fix,
             )
         return reading
+
+    async def _save_steps(self, reading: Reading) -> None:
+        """Whoever looks, or has to end the operation, finds the step that it is in."""
+        async with self._unit_of_work(self._worker) as tx:
+            await tx.operations.save(reading.operation)
 
     async def _stage(self, reading: Reading, source: DataSource, batch: DiscoveryBatch) -> None:
         """One short transaction, fenced by the operation's row when progress is saved with it."""

@@ -19,6 +19,7 @@ from domain.ports.jobs import Jobs
 from domain.ports.repositories.operations import OperationReader
 from domain.ports.unit_of_work import Transaction, UnitOfWork
 from domain.rules.decide_access import require
+from domain.rules.steps import closed
 from domain.services.pages import PageRequest, Pages, Window
 
 log = logging.getLogger(__name__)
@@ -184,7 +185,14 @@ class Operations:
         taken = await tx.operations.take(operation.id)
         if taken is None:
             return operation
-        ended = msgspec.structs.replace(taken, state=state, confirmation=None, eta_s=None, ended_at=self._clock.now())
+        ended = msgspec.structs.replace(
+            taken,
+            state=state,
+            steps=closed(taken.steps, None),
+            confirmation=None,
+            eta_s=None,
+            ended_at=self._clock.now(),
+        )
         await tx.operations.save(ended)
         await tx.secrets.erase(operation.id)
         await tx.catalog.discard(operation.id)
@@ -273,6 +281,7 @@ class OperationRunner:
             ended = msgspec.structs.replace(
                 operation,
                 state=state,
+                steps=closed(operation.steps, problems[0] if problems else None),
                 problems=operation.problems + problems,
                 eta_s=None,
                 ended_at=self._clock.now(),

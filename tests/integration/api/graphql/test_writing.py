@@ -188,6 +188,21 @@ async def test_a_discovery_that_would_remove_much_waits_for_a_person(client: Cli
     assert nobody["__typename"] == "NotFoundProblem"
 
 
+async def test_a_discovery_that_fails_says_in_which_step(client: Client, make_shop: MakeShop):
+    lost = await make_shop("lost")
+    lost.path.unlink()
+    document = """mutation ($id: ID!) { discover(input: {dataSource: $id}, waitMs: 20000) {
+      ... on Operation { state steps { name state problem { code } } problems { code } } } }"""
+    failed = (await client.run(document, id=lost.id))["discover"]
+    assert failed["state"] == "FAILED"
+    assert [(step["name"], step["state"]) for step in failed["steps"]] == [
+        ("connect", "FAILED"),
+        ("read", "SKIPPED"),
+        ("publish", "SKIPPED"),
+    ]
+    assert [failed["steps"][0]["problem"]] == failed["problems"]
+
+
 async def test_whoever_may_not_write_is_told_what_is_missing(client: Client, shop: Shop):
     reader = client.seen_by(
         Viewer(name="eve", kind="key", permissions=frozenset({Permission.SOURCE_READ}), scope=Scope())
