@@ -2,7 +2,8 @@
 
 from datetime import datetime, timedelta
 
-from domain.models.data_source import ScanFrequency
+from domain.models.data_source import DataSourceStatus, ScanFrequency
+from domain.models.operation import OperationState
 
 INTERVAL = {
     ScanFrequency.HOURLY: timedelta(hours=1),
@@ -22,3 +23,14 @@ def interval_s(frequency: ScanFrequency) -> float | None:
     """Seconds between two discoveries; None when nobody scheduled any."""
     interval = INTERVAL.get(frequency)
     return None if interval is None else interval.total_seconds()
+
+
+def may_start(status: DataSourceStatus, last: OperationState | None) -> bool:
+    """Whether the schedule may discover a source in this status, after a discovery in this state.
+
+    A new run would end the one that waits for a person, and take their token away.
+    """
+    return last is not OperationState.AWAITING_CONFIRMATION and status not in (
+        DataSourceStatus.DISABLED,
+        DataSourceStatus.UNREACHABLE,
+    )

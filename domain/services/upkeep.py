@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 from domain.errors import ProblemError
 from domain.models.access import system_viewer
-from domain.models.data_source import DataSource, DataSourceStatus
+from domain.models.data_source import DataSource
 from domain.models.operation import OperationKind
 from domain.models.page import Page
 from domain.models.registration import WriteOptions
@@ -13,7 +13,7 @@ from domain.ports.clock import Clock
 from domain.ports.repositories.data_sources import DataSourceFilter, DataSourceReader
 from domain.ports.repositories.operations import OperationReader
 from domain.ports.unit_of_work import UnitOfWork
-from domain.rules.scan import is_due
+from domain.rules.scan import is_due, may_start
 from domain.services.discoveries import Discoveries, DiscoverInput
 from domain.services.idempotency import KEPT
 from domain.services.operations import Operations
@@ -55,8 +55,9 @@ class Upkeep:
             )
             for source in page.items:
                 tried = newest[source.id].items
-                if _may_run(source) and is_due(
-                    source.scan_frequency, tried[0].created_at if tried else None, self._clock.now()
+                last = tried[0] if tried else None
+                if may_start(source.status, last.state if last else None) and is_due(
+                    source.scan_frequency, last.created_at if last else None, self._clock.now()
                 ):
                     await self._discover(source)
             if not page.has_next:
@@ -79,7 +80,3 @@ class Upkeep:
             await self._discoveries.start(self._viewer, DiscoverInput(source.id), WriteOptions())
         except ProblemError as error:
             log.warning("scheduled discovery of %s not started: %s", source.id, error.problem.code)
-
-
-def _may_run(source: DataSource) -> bool:
-    return source.status not in (DataSourceStatus.DISABLED, DataSourceStatus.UNREACHABLE)

@@ -2,8 +2,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from domain.models.data_source import ScanFrequency
-from domain.rules.scan import interval_s, is_due
+from domain.models.data_source import DataSourceStatus, ScanFrequency
+from domain.models.operation import OperationState
+from domain.rules.scan import interval_s, is_due, may_start
 
 NOW = datetime(2026, 5, 1, tzinfo=UTC)
 
@@ -30,3 +31,19 @@ def test_due_after_an_interval_since_the_last_try(
 def test_the_interval_in_seconds() -> None:
     assert interval_s(ScanFrequency.DAILY) == 86_400
     assert interval_s(ScanFrequency.MANUAL) is None
+
+
+@pytest.mark.parametrize(
+    ("status", "last", "may"),
+    [
+        (DataSourceStatus.ACTIVE, None, True),
+        (DataSourceStatus.ACTIVE, OperationState.FAILED, True),
+        (DataSourceStatus.ACTIVE, OperationState.AWAITING_CONFIRMATION, False),
+        (DataSourceStatus.DISABLED, None, False),
+        (DataSourceStatus.UNREACHABLE, OperationState.SUCCEEDED, False),
+    ],
+)
+def test_nobody_loses_what_they_are_asked_to_confirm(
+    status: DataSourceStatus, last: OperationState | None, may: bool
+) -> None:
+    assert may_start(status, last) is may
