@@ -190,13 +190,13 @@ class ConnectionTests:
             ended_at=now,
         )
         async with self._unit_of_work(self._worker) as tx:
+            # First the source, then its operation, as everywhere: two orders would be a deadlock now and then.
+            current = None if source is None else await tx.data_sources.get(source.id)
             await tx.operations.save(ended)
             await tx.secrets.erase(ended.id)
-            if source is not None and not ended.request["is_draft"]:
-                current = await tx.data_sources.get(source.id)
-                if current is not None:
-                    status = current.status if failed else reached(current.status)
-                    await tx.data_sources.save(msgspec.structs.replace(current, last_tested_at=now, status=status))
+            if current is not None and not ended.request["is_draft"]:
+                status = current.status if failed else reached(current.status)
+                await tx.data_sources.save(msgspec.structs.replace(current, last_tested_at=now, status=status))
             tx.record(operation_event(ended), source)
 
     async def _advised(

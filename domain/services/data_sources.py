@@ -223,7 +223,10 @@ class DataSources:
         )
         source = register.apply_patch(blank, msgspec.structs.replace(one.patch, name=UNSET), connection)
         if await tx.data_sources.name_is_taken(name):
-            raise Conflict("NAME_TAKEN", "This name is in use; choose another.", path=("name",))
+            taken = Conflict("NAME_TAKEN", "This name is in use; choose another.", path=("name",))
+            if await tx.data_sources.by_name(name) is not None:
+                raise _NameRace(taken)  # it was not there a moment ago
+            raise taken
         if write.dry_run:
             return _Outcome(data_source=source, created=True)
         stored = await self._credentials.keep(tx, source.id, secrets)

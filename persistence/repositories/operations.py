@@ -123,7 +123,8 @@ class SqlOperationRepository:
         self._visible = visible_operation(viewer)
 
     async def get(self, id: str) -> Operation | None:
-        """The operation, if the viewer may see it; locked until the end."""
+        """The operation, if the viewer may see it; locked until the end, after its source."""
+        await self._lock_source(id)
         return await self._one(operations.c.id == id)
 
     async def add(self, operation: Operation) -> None:
@@ -137,6 +138,7 @@ class SqlOperationRepository:
 
     async def take(self, id: str) -> Operation | None:
         """The operation under a new fence, if it is not final: whoever held it before can write no more."""
+        await self._lock_source(id)
         statement = (
             update(operations)
             .where(operations.c.id == id, _is_not_final, self._visible)
@@ -168,6 +170,13 @@ class SqlOperationRepository:
         """The operation of this kind that is not final, if there is one: the oldest, locked until the end."""
         is_wanted = (operations.c.data_source_id == data_source_id) & (operations.c.kind == kind)
         return await self._one(is_wanted & _is_not_final)
+
+    async def _lock_source(self, id: str) -> None:
+        """First the source, then its operation, in every transaction: two orders would be a deadlock now and then."""
+        of_operation = select(operations.c.data_source_id).where(operations.c.id == id).scalar_subquery()
+        await self._connection.execute(
+            locked(select(data_sources.c.id).where(data_sources.c.id == of_operation), data_sources)
+        )
 
     async def _one(self, condition: ColumnElement[bool]) -> Operation | None:
         oldest = (

@@ -1,8 +1,9 @@
 """What earlier requests with an idempotency key answered."""
 
 from datetime import datetime
+from hashlib import blake2b
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.errors import Conflict
@@ -20,7 +21,12 @@ class SqlRequestRepository:
         self._dialect: Dialect = dialect
 
     async def find(self, actor: str, key: str) -> EarlierRequest | None:
-        """The earlier request with this key, locked until the end of the transaction."""
+        """The earlier request with this key. Who asks for the same key waits until this transaction has ended."""
+        if self._dialect == "postgresql":
+            # There is no row yet that could be locked; SQLite has one writer at a time anyway.
+            digest = blake2b(f"{actor}\0{key}".encode(), digest_size=8, person=b"idempotency").digest()
+            lock = int.from_bytes(digest, "big", signed=True)
+            await self._connection.execute(select(func.pg_advisory_xact_lock(lock)))
         statement = select(requests).where(requests.c.actor == actor, requests.c.key == key)
         row = (await self._connection.execute(locked(statement, requests))).first()
         return None if row is None else EarlierRequest(fingerprint=row.fingerprint, result=row.result)

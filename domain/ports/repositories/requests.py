@@ -17,7 +17,7 @@ class RequestRepository(Protocol):
     """Keys are per actor and kept for 24 h."""
 
     async def find(self, actor: str, key: str) -> EarlierRequest | None:
-        """The earlier request with this key, locked until the end of the transaction."""
+        """The earlier request with this key. Who asks for the same key waits until this transaction has ended."""
         ...
 
     async def add(self, actor: str, key: str, request: EarlierRequest, at: datetime) -> None:
