@@ -5,7 +5,7 @@ from contextlib import suppress
 from functools import lru_cache
 from typing import TypeGuard
 
-from graphql import DocumentNode, GraphQLError, GraphQLSchema, parse, specified_rules
+from graphql import DocumentNode, GraphQLError, GraphQLSchema, OperationDefinitionNode, parse, specified_rules
 from strawberry.extensions import SchemaExtension
 from strawberry.schema.schema import validate_document
 
@@ -29,7 +29,15 @@ class KnownDocuments(SchemaExtension):
         execution = self.execution_context
         if _may_be_kept(execution.query):
             execution.pre_execution_errors = list(_errors(execution.schema._schema, execution.query))
+        # Strawberry would take the first one, which may be a mutation that nobody meant.
+        if execution._provided_operation_name is None and _operations(execution.graphql_document) > 1:
+            unclear = GraphQLError("Say in operationName which of the document's operations is meant.")
+            execution.pre_execution_errors = [*(execution.pre_execution_errors or ()), unclear]
         yield
+
+
+def _operations(document: DocumentNode | None) -> int:
+    return 0 if document is None else sum(isinstance(part, OperationDefinitionNode) for part in document.definitions)
 
 
 def _may_be_kept(query: str | None) -> TypeGuard[str]:

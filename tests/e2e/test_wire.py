@@ -61,6 +61,14 @@ class TestHttp:
         assert answer.json()["errors"][0]["extensions"]["code"]
         assert "Traceback" not in answer.text
 
+    async def test_which_of_several_operations_is_said(self, demo_server: HeadwaterServer, http: httpx.AsyncClient):
+        request = {"query": "query A { a: __typename } query B { b: __typename }"}
+        unclear = (await http.post(demo_server.graphql_url, json=request)).json()
+        assert "data" not in unclear
+        assert "operationName" in unclear["errors"][0]["message"]
+        said = (await http.post(demo_server.graphql_url, json=request | {"operationName": "B"})).json()
+        assert said == {"data": {"b": "Query"}}
+
     async def test_forms_and_mutations_by_get_are_refused(self, demo_server: HeadwaterServer, http: httpx.AsyncClient):
         assert (await http.post(demo_server.graphql_url, data={"query": _QUERY})).status_code == 415
         mutation = 'mutation { deleteDataSource(id: "none") { __typename } }'
