@@ -27,6 +27,7 @@ from connectors.postgresql.errors import grant_catalogs, grant_schema_usage, gra
 from connectors.postgresql.spec import OLDEST_VERSION, PostgresqlSettings, load
 from connectors.postgresql.wire import Conversation, converse, encrypt, tls_context
 from connectors.shared.deadlines import Deadline
+from connectors.shared.latency import latency_facts
 from domain.errors import ProblemError, Unreachable
 from domain.models.data_source import DiscoveryScope
 from domain.models.fact import Fact
@@ -34,7 +35,6 @@ from domain.models.operation import Step, StepState
 from domain.models.problem import Problem, ProblemKind, Remedy
 from domain.ports.connector import Target
 from domain.ports.dialer import Address, Dialer
-from domain.rules.percentiles import jitter, p50, p95
 
 # Shares of the budget. What one phase does not use, the next ones may.
 _SHARES = {
@@ -268,12 +268,7 @@ class _Phases:
                 started = time.perf_counter()
                 await connection.execute("SELECT 1")
                 latencies_ms.append((time.perf_counter() - started) * 1_000)
-        measured = {
-            "latency_p50": p50(latencies_ms),
-            "latency_p95": p95(latencies_ms),
-            "latency_jitter": jitter(latencies_ms),
-        }
-        return _Outcome(tuple(Fact(name, f"{value:.3f}", "ms") for name, value in measured.items()))
+        return _Outcome(latency_facts(latencies_ms))
 
     @property
     def _open(self) -> Conversation:

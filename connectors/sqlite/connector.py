@@ -1,12 +1,10 @@
 """The conversation with a SQLite file."""
 
 import sqlite3
-import statistics
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import UTC, datetime
-from itertools import pairwise
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -14,6 +12,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from connectors.shared.deadlines import Deadline
+from connectors.shared.latency import latency_facts
 from connectors.sqlite import errors, queries
 from connectors.sqlite.discovery import Discovery
 from connectors.sqlite.header import Header
@@ -265,17 +264,6 @@ def _round_trip_ms(reader: Reader, deadline: Deadline) -> float:
     started_s = time.perf_counter()
     reader.value(queries.SCHEMA_VERSION, limit_s=deadline.left_s, phase="read_catalog")
     return (time.perf_counter() - started_s) * 1000
-
-
-def latency_facts(times_ms: Sequence[float]) -> tuple[Fact, ...]:
-    """Median, 95th percentile and jitter (mean difference of neighbours) of at least two round trips."""
-    p95 = statistics.quantiles(times_ms, n=20, method="inclusive")[-1]
-    jitter = statistics.fmean(abs(later - earlier) for earlier, later in pairwise(times_ms))
-    return (
-        Fact("latency_p50", f"{statistics.median(times_ms):.3f}", "ms"),
-        Fact("latency_p95", f"{p95:.3f}", "ms"),
-        Fact("latency_jitter", f"{jitter:.3f}", "ms"),
-    )
 
 
 async def _measured(step: Step, run: Callable[[], Awaitable[_Outcome]]) -> Step:

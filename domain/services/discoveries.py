@@ -33,7 +33,7 @@ from domain.ports.unit_of_work import Transaction, UnitOfWork
 from domain.rules import ids
 from domain.rules.decide_access import require
 from domain.rules.diff import action_of
-from domain.rules.guard import needs_confirmation
+from domain.rules.guard import DEFAULT_MAX_SHARE, needs_confirmation
 from domain.rules.judge_health import reached
 from domain.rules.register import check_scope
 from domain.rules.steps import closed
@@ -56,7 +56,7 @@ class DiscoverInput(Struct, frozen=True):
     mode: SyncMode = SyncMode.INCREMENTAL
     scope: ScopeInput | None = None
     budget_ms: int | None = None
-    max_removal_share: float = 0.2
+    max_removal_share: float = DEFAULT_MAX_SHARE
 
 
 class _Request(Struct, frozen=True):

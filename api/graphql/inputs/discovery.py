@@ -6,9 +6,8 @@ from api.graphql.arguments import given, given_or
 from api.graphql.inputs.scope import ScopeInput, scope
 from domain.models.operation import SyncMode
 from domain.rules import ids
+from domain.rules.guard import DEFAULT_MAX_SHARE
 from domain.services import discoveries
-
-DEFAULT_REMOVAL_SHARE = 0.2
 
 
 @strawberry.input(description="What is asked of a discovery.")
@@ -25,7 +24,7 @@ class DiscoverInput:
         description="How long it may take, in milliseconds: 1000 to 3600000, 600000 by default.",
     )
     max_removal_share: float | None = strawberry.field(
-        default=DEFAULT_REMOVAL_SHARE,
+        default=DEFAULT_MAX_SHARE,
         description="When more than this share of the tables (and at least 10) would be removed, it waits for "
         "`confirmOperation`.",
     )
@@ -39,5 +38,5 @@ def discover_input(value: DiscoverInput) -> discoveries.DiscoverInput:
         mode=given_or(value.mode, SyncMode.INCREMENTAL),
         scope=None if said is None else scope(said),
         budget_ms=given(value.budget_ms),
-        max_removal_share=given_or(value.max_removal_share, DEFAULT_REMOVAL_SHARE),
+        max_removal_share=given_or(value.max_removal_share, DEFAULT_MAX_SHARE),
     )
