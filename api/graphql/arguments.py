@@ -9,9 +9,8 @@ from domain.services.pages import PageRequest
 
 T = TypeVar("T")
 
-First = Annotated[
-    int | None, strawberry.argument(description="How many at most: 0 to 100, 50 when not given (columns: 0 to 500).")
-]
+First = Annotated[int | None, strawberry.argument(description="How many at most: 0 to 100, 50 when not given.")]
+FirstColumns = Annotated[int | None, strawberry.argument(description="How many at most: 0 to 500, 50 when not given.")]
 After = Annotated[
     str | None,
     strawberry.argument(description="The cursor to go on behind; it belongs to this list with these arguments."),

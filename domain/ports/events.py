@@ -35,7 +35,7 @@ class EventLog(Protocol):
 
 
 class EventFeed(Protocol):
-    """What this process hands to its subscribers. One reader per process, bounded queues per subscriber."""
+    """What this process hands to its subscribers. One reader per process; memory does not grow with subscribers."""
 
     def follow(
         self, viewer: Viewer, after: int | None, wanted: EventFilter

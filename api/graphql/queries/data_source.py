@@ -6,7 +6,7 @@ import strawberry
 
 from api.graphql.arguments import After, First, Match, given, given_all, page
 from api.graphql.context import Info
-from api.graphql.inputs.at import At, AtArgument, point
+from api.graphql.inputs.at import At, point
 from api.graphql.inputs.data_source_by import DataSourceBy
 from api.graphql.types import wrap
 from api.graphql.types.change import SchemaDiff, schema_diff
@@ -64,8 +64,13 @@ class DataSourceQueries:
         self,
         info: Info,
         data_source: Annotated[strawberry.ID, strawberry.argument(description="The source.")],
-        from_: Annotated[At, strawberry.argument(name="from", description="The point to compare.")],
-        to: AtArgument = strawberry.UNSET,
+        from_: Annotated[At, strawberry.argument(name="from", description="The point that the changes lead from.")],
+        to: Annotated[
+            At | None,
+            strawberry.argument(
+                description="The point that they lead to, before or after the other; the present when not given."
+            ),
+        ] = strawberry.UNSET,
     ) -> SchemaDiff | None:
         context, since = info.context, point(from_)
         assert since is not None  # the argument is needed

@@ -59,8 +59,8 @@ class SchemaDiff:
 
     _source: strawberry.Private[DataSource]
     _diff: strawberry.Private[catalog.SchemaDiff]
-    from_: int = strawberry.field(name="from", description="The revision that is compared.")
-    to: int = strawberry.field(description="The revision that it is compared with.")
+    from_: int = strawberry.field(name="from", description="The revision that the changes lead from.")
+    to: int = strawberry.field(description="The revision that the changes lead to.")
 
     @strawberry.field(description="What the latest discovery did not read, and may have changed unseen.")
     def incomplete(self) -> list[Unreadable]:

@@ -14,7 +14,7 @@ class Node:
     """Anything with a global id."""
 
     id: strawberry.ID = strawberry.field(
-        description="Opaque, stable and global. Read through `at`, it is pinned to that revision."
+        description="Opaque, stable and global. Of an object that was read through `at`, it leads to that revision."
     )
 
 

@@ -9,7 +9,7 @@ import api.graphql.types.data_source as data_sources
 import api.graphql.types.namespace as namespaces_of
 import api.graphql.types.reference as references
 import api.graphql.types.relationship as relationships_of
-from api.graphql.arguments import After, First, Match, given, given_all, page
+from api.graphql.arguments import After, First, FirstColumns, Match, given, given_all, page
 from api.graphql.context import Info
 from api.graphql.types.entry import entry_attributes, pin_of
 from api.graphql.types.fact import Count, Fact, count, facts
@@ -100,7 +100,7 @@ class Table(CatalogNode):
     async def columns(
         self,
         info: Info,
-        first: First = strawberry.UNSET,
+        first: FirstColumns = strawberry.UNSET,
         after: After = strawberry.UNSET,
         match: Match = strawberry.UNSET,
     ) -> Connection[Annotated["Column", strawberry.lazy("api.graphql.types.column")]]:
