@@ -12,6 +12,7 @@ from domain.models.data_source import (
     DataSource,
     DataSourceKind,
     DataSourceStatus,
+    DiscoveryScope,
     PoolMode,
     ScanFrequency,
     Sensitivity,
@@ -39,14 +40,6 @@ class PoolInput(Struct, frozen=True):
     timeout_s: float | None | UnsetType = UNSET
 
 
-class ScopeInput(Struct, frozen=True):
-    """What of a source is wanted; given whole."""
-
-    include: tuple[str, ...] = ()
-    exclude: tuple[str, ...] = ()
-    max_tables: int | None = None
-
-
 class DataSourcePatch(Struct, frozen=True):
     """Every attribute of a source. UNSET: unchanged; None: cleared (to its default where it needs one)."""
 
@@ -61,7 +54,7 @@ class DataSourcePatch(Struct, frozen=True):
     cloud_provider: CloudProvider | None | UnsetType = UNSET
     region: str | None | UnsetType = UNSET
     scan_frequency: ScanFrequency | None | UnsetType = UNSET
-    scope: ScopeInput | None | UnsetType = UNSET
+    scope: DiscoveryScope | None | UnsetType = UNSET
     owner: str | None | UnsetType = UNSET
     team: str | None | UnsetType = UNSET
     description: str | None | UnsetType = UNSET

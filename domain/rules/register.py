@@ -10,7 +10,7 @@ from msgspec import UNSET, UnsetType
 
 from domain.errors import InvalidInput
 from domain.models.data_source import Connection, DataSource, DataSourceKind, DataSourceStatus, DiscoveryScope, Pool
-from domain.models.registration import ConnectionInput, DataSourcePatch, PoolInput, ScopeInput
+from domain.models.registration import ConnectionInput, DataSourcePatch, PoolInput
 from domain.ports.connector import ConnectorSpec
 
 T = TypeVar("T")
@@ -79,7 +79,7 @@ def apply_patch(source: DataSource, patch: DataSourcePatch, connection: Connecti
     values["name"] = source.name if patch.name is UNSET else check_name(patch.name)
     values["status"] = _status(source.status, patch.status)
     values["pool"] = _pool(source.pool, patch.pool)
-    values["scope"] = source.scope if patch.scope is UNSET else _scope(patch.scope)
+    values["scope"] = source.scope if patch.scope is UNSET else check_scope(patch.scope or DiscoveryScope())
     values["tags"] = source.tags if patch.tags is UNSET else _tags(patch.tags)
     _check_properties(values["properties"])
     return msgspec.structs.replace(source, connection=connection, **values)
@@ -147,12 +147,6 @@ def _pool(current: Pool, said: PoolInput | None | UnsetType) -> Pool:
                 f"{name} is a number from {low} to {high}.", path=("pool", name), constraint=f"{low}..{high}"
             )
     return pool
-
-
-def _scope(said: ScopeInput | None) -> DiscoveryScope:
-    if said is None:
-        return DiscoveryScope()
-    return check_scope(DiscoveryScope(include=said.include, exclude=said.exclude, max_tables=said.max_tables))
 
 
 def check_scope(scope: DiscoveryScope) -> DiscoveryScope:

@@ -22,7 +22,7 @@ from domain.models.operation import (
     SyncMode,
 )
 from domain.models.problem import Problem, ProblemKind
-from domain.models.registration import ScopeInput, WriteOptions
+from domain.models.registration import WriteOptions
 from domain.ports.clock import Clock, Ids
 from domain.ports.connector import Connectors, Target
 from domain.ports.dialer import Dialer
@@ -54,7 +54,7 @@ class DiscoverInput(Struct, frozen=True):
 
     data_source_id: str
     mode: SyncMode = SyncMode.INCREMENTAL
-    scope: ScopeInput | None = None
+    scope: DiscoveryScope | None = None
     budget_ms: int | None = None
     max_removal_share: float = DEFAULT_MAX_SHARE
 
@@ -353,10 +353,7 @@ def _checked(asked: DiscoverInput) -> _Request:
         raise InvalidInput("maxRemovalShare is a number from 0 to 1.", path=("input", "maxRemovalShare"))
     if asked.mode is SyncMode.SELECTIVE and asked.scope is None:
         raise InvalidInput("A SELECTIVE discovery needs a scope.", path=("input", "scope"))
-    scope = DiscoveryScope()
-    if asked.scope is not None:
-        said = asked.scope
-        scope = check_scope(DiscoveryScope(include=said.include, exclude=said.exclude, max_tables=said.max_tables))
+    scope = check_scope(asked.scope or DiscoveryScope())
     return _Request(asked.mode, scope, budget_ms, asked.max_removal_share)
 
 

@@ -3,7 +3,7 @@
 import strawberry
 
 from api.graphql.arguments import given
-from domain.models import registration as domain
+from domain.models.data_source import DiscoveryScope
 
 
 @strawberry.input(description="What of a source is discovered; given whole.")
@@ -22,6 +22,6 @@ class ScopeInput:
     )
 
 
-def scope(value: ScopeInput) -> domain.ScopeInput:
+def scope(value: ScopeInput) -> DiscoveryScope:
     """The domain's form of it."""
-    return domain.ScopeInput(tuple(value.include or ()), tuple(value.exclude or ()), given(value.max_tables))
+    return DiscoveryScope(tuple(value.include or ()), tuple(value.exclude or ()), given(value.max_tables))

@@ -10,11 +10,10 @@ from api.graphql.inputs.event import EventFilter, event_filter
 from api.graphql.inputs.scope import ScopeInput
 from api.graphql.inputs.secret import SecretInput, SecretReferenceInput, secret
 from domain.errors import InvalidInput
-from domain.models.data_source import DataSourceKind, PoolMode, TlsMode
+from domain.models.data_source import DataSourceKind, DiscoveryScope, PoolMode, TlsMode
 from domain.models.event import EventType
 from domain.models.registration import DataSourcePatch as Patch
 from domain.models.registration import PoolInput as Pool
-from domain.models.registration import ScopeInput as Scope
 from domain.models.secret import Literal, Reference
 
 
@@ -39,7 +38,7 @@ def test_a_patch_that_says_something():
     assert said.name == "n"
     assert said.tags == ("a",)
     assert said.pool == Pool(mode=PoolMode.PGBOUNCER, size=None, timeout_s=2.5)
-    assert said.scope == Scope(include=("x.*",))
+    assert said.scope == DiscoveryScope(include=("x.*",))
     assert said.owner is UNSET
 
 

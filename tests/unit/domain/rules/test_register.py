@@ -14,11 +14,12 @@ from domain.models.data_source import (
     DataSource,
     DataSourceKind,
     DataSourceStatus,
+    DiscoveryScope,
     Pool,
     SourceEnvironment,
     TlsMode,
 )
-from domain.models.registration import ConnectionInput, DataSourcePatch, PoolInput, ScopeInput
+from domain.models.registration import ConnectionInput, DataSourcePatch, PoolInput
 from domain.rules import register
 
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
@@ -98,8 +99,8 @@ def test_a_secret_is_needed_again_for_another_audience_only() -> None:
         ({"description": "x" * 10_001}, ("description",)),
         ({"owner": "\ud800"}, ("owner",)),
         ({"properties": {"a": "x" * 70_000}}, ("properties",)),
-        ({"scope": ScopeInput(include=("",))}, ("scope",)),
-        ({"scope": ScopeInput(max_tables=0)}, ("scope", "maxTables")),
+        ({"scope": DiscoveryScope(include=("",))}, ("scope",)),
+        ({"scope": DiscoveryScope(max_tables=0)}, ("scope", "maxTables")),
     ],
 )
 def test_what_is_refused(said: dict[str, Any], path: tuple[str, ...]) -> None:
