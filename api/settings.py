@@ -1,6 +1,7 @@
 """Every setting: name, type, unit, default, meaning. Each is read from the environment as `HEADWATER_<NAME>`."""
 
 import os
+import re
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -60,6 +61,14 @@ class Settings(BaseSettings):
     log_level: str = Field(
         "info", pattern="^(debug|info|warning|error)$", description="The least severe lines that are logged."
     )
+
+    @field_validator("admin_key")
+    @classmethod
+    def _check_key(cls, value: SecretStr | None) -> SecretStr | None:
+        # What a header can carry as it is, and what was meant as a key: not sixteen blanks.
+        if value is not None and not re.fullmatch(r"[!-~]+", value.get_secret_value()):
+            raise ValueError("Use letters, digits and signs of ASCII, without blanks.")
+        return value
 
     @field_validator("file_roots", mode="before")
     @classmethod

@@ -20,6 +20,7 @@ from contextlib import AsyncExitStack
 from typing import Any
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from connectors.postgresql import queries
 from connectors.postgresql.discovery import CatalogReader, batches, begin
@@ -300,9 +301,11 @@ def _yes_or_no(value: bool) -> str:
 
 def _privilege_fact(schema: Any) -> Fact:
     usage = "USAGE" if schema["usable"] else "no USAGE"
-    return Fact(
-        f"privileges.{schema['name']}", f"{usage}, SELECT on {schema['selectable']} of {schema['tables']} tables"
-    )
+    return Fact(_privileges_of(schema), f"{usage}, SELECT on {schema['selectable']} of {schema['tables']} tables")
+
+
+def _privileges_of(schema: Any) -> str:
+    return f"privileges.{schema['name']}"
 
 
 def _missing_grants(schema: Any, user: str) -> list[Remedy]:
@@ -312,7 +315,7 @@ def _missing_grants(schema: Any, user: str) -> list[Remedy]:
         remedies.append(grant_schema_usage(schema["name"], user))
     if schema["selectable"] < schema["tables"]:
         remedies.append(grant_select(schema["name"], user))
-    return remedies
+    return [replace(remedy, rests_on=(_privileges_of(schema),)) for remedy in remedies]
 
 
 def _missing_privileges() -> Problem:

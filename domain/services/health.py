@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 
 import msgspec
 
-from domain.errors import ProblemError
+from domain.errors import InvalidInput, ProblemError
 from domain.models.access import Permission, Viewer, system_viewer
 from domain.models.data_source import DataSource
 from domain.models.event import HealthEvent
@@ -52,9 +52,11 @@ class HealthService:
         return [found.get(id) or Health(status=HealthStatus.UNKNOWN, since=self._clock.now()) for id in source_ids]
 
     async def checks(self, viewer: Viewer, source_ids: Sequence[str], last: int) -> list[tuple[HealthCheck, ...]]:
-        """The newest checks of each source, newest first; at most 500."""
+        """The newest checks of each source, newest first. Raises `InvalidInput` for more than 500."""
         require(viewer, Permission.SOURCE_READ)
-        found = await self._reader.checks(viewer, source_ids, last=max(0, min(last, MAX_LAST)))
+        if not 0 <= last <= MAX_LAST:
+            raise InvalidInput(f"last is a number from 0 to {MAX_LAST}.", path=("last",), constraint=f"0..{MAX_LAST}")
+        found = await self._reader.checks(viewer, source_ids, last=last)
         return [found.get(id, ()) for id in source_ids]
 
     async def follow(self, viewer: Viewer, source_ids: Sequence[str] | None) -> AsyncGenerator[HealthSample]:

@@ -39,7 +39,15 @@ def test_secrets_that_sources_refer_to_are_no_settings(monkeypatch: pytest.Monke
 
 
 @pytest.mark.parametrize(
-    ("name", "value"), [("PORT", "70000"), ("ADMIN_KEY", "too-short"), ("LOG_LEVEL", "loud"), ("HEALTH_KEPT_DAYS", "0")]
+    ("name", "value"),
+    [
+        ("PORT", "70000"),
+        ("ADMIN_KEY", "too-short"),
+        ("ADMIN_KEY", "sixteen blanks and words"),
+        ("ADMIN_KEY", "ключ-из-кириллицы"),
+        ("LOG_LEVEL", "loud"),
+        ("HEALTH_KEPT_DAYS", "0"),
+    ],
 )
 def test_a_value_outside_its_bounds_is_refused_by_name_and_not_shown(
     monkeypatch: pytest.MonkeyPatch, name: str, value: str

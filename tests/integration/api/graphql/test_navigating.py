@@ -77,7 +77,8 @@ async def test_one_call_for_each_level(client: Client, make_shop: MakeShop):
     # Of our own sources only: in those of other tests a table may lead to one that is not on the same page.
     await make_shop("counted one")
     client.calls.clear()
-    deep = """{ dataSources(match: "counted*") { nodes { namespaces { totalCount { value } nodes { tables { totalCount { value } nodes {
+    deep = """{ dataSources(match: "counted*") { nodes { namespaces { totalCount { value } nodes {
+      tables { totalCount { value } nodes {
       namespace { name } primaryKey { name } relationships { nodes { id } }
       columns { totalCount { value } nodes {
         table { name dataSource { name } } references { to { table { name columns { nodes { name } } } } }

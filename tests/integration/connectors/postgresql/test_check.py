@@ -104,6 +104,7 @@ async def test_the_remedies_for_closed_schemas_and_tables(postgresql_database: P
         assert facts(steps)['privileges.a "b"'] == "no USAGE, SELECT on 0 of 1 tables"
         assert facts(steps)["privileges.public"] == "USAGE, SELECT on 0 of 1 tables"
         assert len(statements(steps)) == 3
+        assert all(set(remedy.rests_on) <= facts(steps).keys() and remedy.rests_on for remedy in steps["authorize"].fix)
         for statement in statements(steps):
             await postgresql_database.execute(statement)
         assert states(await check(as_user)) == PASSED
