@@ -55,8 +55,8 @@ test: test-setup ## All that decides a change (at most 15 minutes; SEED and N re
 	$(BIN)/lint-imports --no-logo
 	$(BIN)/pytest -n 2 --dist worksteal --durations=10 --session-timeout=$(RUN_TIMEOUT_S) $(LONG_RUNS:%=--ignore=%)
 
-unit: $(TESTABLE) ## The unit tests alone (under 15 seconds)
-	$(BIN)/pytest tests/unit
+unit: $(TESTABLE) ## The unit tests alone (under 15 seconds; N=100)
+	N=$${N:-100} $(BIN)/pytest -n 2 --dist worksteal --quiet tests/unit
 
 fuzz: test-setup ## Generated cases by the thousand (N=5000)
 	N=$${N:-5000} $(BIN)/pytest -n 2 --dist worksteal --timeout=$(LONG_TIMEOUT_S) $(LONG_RUNS:%=--ignore=%) -m "hypothesis or generated"
