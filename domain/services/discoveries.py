@@ -8,9 +8,9 @@ from datetime import timedelta
 import msgspec
 from msgspec import Struct
 
-from domain.errors import InvalidInput, NotFound, Unreachable
+from domain.errors import Conflict, InvalidInput, NotFound, Unreachable
 from domain.models.access import Permission, Viewer, system_viewer
-from domain.models.data_source import DataSource, DataSourceStatus, DiscoveryScope
+from domain.models.data_source import Connection, DataSource, DataSourceStatus, DiscoveryScope
 from domain.models.discovery import Comparison, Coverage, DiscoveryBatch, DiscoveryRequest, Published
 from domain.models.event import ChangeEvent, RevisionEvent
 from domain.models.operation import (
@@ -68,6 +68,7 @@ class _Request(Struct, frozen=True):
     max_removal_share: float
     confirmed_by: str | None = None
     coverage: Coverage | None = None  # of the run that waits for its confirmation
+    connection: Connection | None = None  # what was read from; None until something was
 
 
 class Discoveries:
@@ -166,7 +167,7 @@ class Discoveries:
             await self._publish(operation, request, request.coverage)
             return
         source, target, known = await self._prepare(operation, request)
-        request = msgspec.structs.replace(request, scope=_within(source.scope, request))
+        request = msgspec.structs.replace(request, scope=_within(source.scope, request), connection=source.connection)
         reading = await self._read(operation, request, source, target, known)
         coverage = reading.coverage(self._clock.now(), request.mode, request.scope)
         operation = reading.saved(self._clock.monotonic_s())
@@ -281,6 +282,11 @@ class Discoveries:
             source = await tx.data_sources.get(operation.data_source_id)
             if source is None:
                 raise NotFound("The data source is gone.")
+            if source.connection != request.connection:
+                raise Conflict(
+                    "CONNECTION_CHANGED",
+                    "The connection was changed meanwhile: what was read may be of another database. Discover again.",
+                )
             # Fenced first: a worker that was taken over must not publish.
             await tx.operations.save(operation)
             published = await tx.catalog.publish(operation.id, source.id, coverage, now)
