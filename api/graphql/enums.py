@@ -171,9 +171,7 @@ _described(
 _described(
     Verdict,
     "What is held of a relationship.",
-    SUGGESTED="Nobody has judged it.",
     CONFIRMED="It holds. A declared key is confirmed by its system.",
-    REJECTED="It does not hold.",
 )
 _described(
     Cardinality,

@@ -22,11 +22,9 @@ class Evidence(StrEnum):
 
 
 class Verdict(StrEnum):
-    """What people say of a relationship. A declared key is CONFIRMED by its system."""
+    """What is held of a relationship. A declared key is CONFIRMED by its system."""
 
-    SUGGESTED = "SUGGESTED"
     CONFIRMED = "CONFIRMED"
-    REJECTED = "REJECTED"
 
 
 class Cardinality(StrEnum):

@@ -3,16 +3,16 @@
 from msgspec import Struct
 
 
-class Literal(Struct, frozen=True):
+class SecretLiteral(Struct, frozen=True):
     """A secret typed by its owner."""
 
     value: str
 
     def __repr__(self) -> str:
-        return "Literal(***)"
+        return "SecretLiteral(***)"
 
 
-class Reference(Struct, frozen=True):
+class SecretReference(Struct, frozen=True):
     """Where a configured store keeps the secret; `field` picks one value out of a structured one."""
 
     store: str
@@ -20,7 +20,7 @@ class Reference(Struct, frozen=True):
     field: str | None = None
 
 
-SecretInput = Literal | Reference
+SecretInput = SecretLiteral | SecretReference
 
 
 class SealedSecret(Struct, frozen=True):
@@ -39,4 +39,4 @@ class StoredSecret(Struct, frozen=True):
 
     field: str
     version: int
-    content: SealedSecret | Reference
+    content: SealedSecret | SecretReference

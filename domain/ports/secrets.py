@@ -2,7 +2,7 @@
 
 from typing import Protocol
 
-from domain.models.secret import Reference, SealedSecret
+from domain.models.secret import SealedSecret, SecretReference
 
 
 class SecretBox(Protocol):
@@ -24,11 +24,11 @@ class SecretBox(Protocol):
 class SecretStores(Protocol):
     """The stores that the operator configured."""
 
-    def check(self, reference: Reference) -> None:
+    def check(self, reference: SecretReference) -> None:
         """Raises `InvalidInput` when the reference is outside what the operator allows; looks nothing up."""
         ...
 
-    async def fetch(self, reference: Reference) -> str:
+    async def fetch(self, reference: SecretReference) -> str:
         """The secret. Raises `Unavailable` (SECRET_UNAVAILABLE) when it is not there."""
         ...
 

@@ -5,7 +5,7 @@ from datetime import datetime
 
 from domain.errors import InvalidInput
 from domain.models.data_source import CredentialHandle
-from domain.models.secret import Literal, Reference, SecretInput, StoredSecret
+from domain.models.secret import SecretInput, SecretLiteral, SecretReference, StoredSecret
 from domain.ports.connector import ConnectorSpec
 from domain.ports.secrets import SecretBox, SecretStores
 from domain.ports.unit_of_work import Transaction
@@ -27,12 +27,12 @@ class Credentials:
             path = (*connection_path(spec.kind), field)
             if field not in spec.secret_fields:
                 raise InvalidInput(f"This kind of source has no secret called {field}.", path=path)
-            if isinstance(secret, Reference):
+            if isinstance(secret, SecretReference):
                 try:
                     self._stores.check(secret)
                 except InvalidInput as error:
                     raise error.below(*path) from error
-            elif isinstance(secret, Literal) and not 0 < len(secret.value) <= MAX_SECRET:
+            elif isinstance(secret, SecretLiteral) and not 0 < len(secret.value) <= MAX_SECRET:
                 raise InvalidInput(
                     f"A secret has 1 to {MAX_SECRET} characters; leave it out if there is none.",
                     path=(*path, "literal"),
@@ -51,7 +51,7 @@ class Credentials:
             version = kept[field].version + 1 if field in kept else 1
             content = (
                 said
-                if isinstance(said, Reference)
+                if isinstance(said, SecretReference)
                 else self._box.seal(said.value, owner=owner_id, field=field, version=version)
             )
             kept[field] = StoredSecret(field=field, version=version, content=content)
@@ -65,7 +65,7 @@ class Credentials:
         """
         return {
             secret.field: await self._stores.fetch(secret.content)
-            if isinstance(secret.content, Reference)
+            if isinstance(secret.content, SecretReference)
             else self._box.open(secret.content, owner=owner_id, field=secret.field, version=secret.version)
             for secret in stored
         }
@@ -78,11 +78,11 @@ def handle(
     main = next((secret for secret in stored if secret.field == spec.secret_fields[0]), None) if stored else None
     if main is None:
         return None
-    is_reference = isinstance(main.content, Reference)
+    is_reference = isinstance(main.content, SecretReference)
     current = CredentialHandle(
-        store=main.content.store if isinstance(main.content, Reference) else "sealed",
-        locator=main.content.locator if isinstance(main.content, Reference) else None,
-        key_id=None if isinstance(main.content, Reference) else main.content.key_id,
+        store=main.content.store if isinstance(main.content, SecretReference) else "sealed",
+        locator=main.content.locator if isinstance(main.content, SecretReference) else None,
+        key_id=None if isinstance(main.content, SecretReference) else main.content.key_id,
         version=main.version,
         rotated_at=now,
     )

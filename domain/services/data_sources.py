@@ -23,8 +23,7 @@ from domain.ports.secrets import SecretBox
 from domain.ports.unit_of_work import Transaction, UnitOfWork
 from domain.rules import coverage, ids, register
 from domain.rules.decide_access import require
-from domain.services import credentials as credential_rules
-from domain.services.credentials import Credentials
+from domain.services.credentials import Credentials, handle
 from domain.services.idempotency import once
 from domain.services.operations import operation_event
 from domain.services.pages import PageRequest, Pages, Window
@@ -230,7 +229,7 @@ class DataSources:
         if write.dry_run:
             return _Outcome(data_source=source, created=True)
         stored = await self._credentials.keep(tx, source.id, secrets)
-        source = msgspec.structs.replace(source, credential=credential_rules.handle(spec, stored, None, now))
+        source = msgspec.structs.replace(source, credential=handle(spec, stored, None, now))
         try:
             await tx.data_sources.add(source)
         except Conflict as conflict:
@@ -258,9 +257,7 @@ class DataSources:
         if connection.kind is not source.kind:
             await tx.secrets.erase(source.id)
         stored = await self._credentials.keep(tx, source.id, secrets)
-        changed = msgspec.structs.replace(
-            changed, credential=credential_rules.handle(spec, stored, source.credential, now)
-        )
+        changed = msgspec.structs.replace(changed, credential=handle(spec, stored, source.credential, now))
         try:
             await tx.data_sources.save(changed)
         except Conflict as conflict:

@@ -46,7 +46,7 @@ MIN_BUDGET_MS, DEFAULT_BUDGET_MS, MAX_BUDGET_MS = 1_000, 600_000, 3_600_000
 STATEMENT_TIMEOUT_S = 60.0
 CONFIRM_WITHIN = timedelta(hours=24)
 KEEP_REVISIONS, KEEP_REVISIONS_FOR = 10, timedelta(days=90)
-_SAVE_EVERY_S = 0.25  # how often progress is saved and told at most
+_TELL_EVERY_S = 0.25  # how often progress is told at most
 
 
 class DiscoverInput(Struct, frozen=True):
@@ -170,7 +170,7 @@ class Discoveries:
         request = msgspec.structs.replace(request, scope=_within(source.scope, request), connection=source.connection)
         reading = await self._read(operation, request, source, target, known)
         coverage = reading.coverage(self._clock.now(), request.mode, request.scope)
-        operation = reading.saved(self._clock.monotonic_s())
+        operation = reading.progressed(self._clock.monotonic_s())
         async with self._unit_of_work(self._worker) as tx:
             comparison = await tx.catalog.compare(operation.id, source.id, coverage)
         reason = needs_confirmation(comparison.removed, comparison.current, request.max_removal_share)
@@ -187,6 +187,7 @@ class Discoveries:
             if source is None:
                 raise NotFound("The data source is gone.")
             stored = await tx.secrets.of(source.id)
+            await tx.operations.save(operation)  # fenced: what is discarded must not be a successor's
             await tx.catalog.discard(operation.id)  # what a dead worker may have left
         opened = await self._credentials.open(source.id, stored)
         target = Target(settings=source.connection.settings, secrets=opened, pool=source.pool)
@@ -237,15 +238,16 @@ class Discoveries:
             await tx.operations.save(reading.operation)
 
     async def _stage(self, reading: Reading, source: DataSource, batch: DiscoveryBatch) -> None:
-        """One short transaction, fenced by the operation's row when progress is saved with it."""
+        """One short transaction, fenced: a worker that was taken over adds nothing to its successor's staging."""
         now_s = self._clock.monotonic_s()
         reading.took(batch)
+        operation = reading.progressed(now_s)
         async with self._unit_of_work(self._worker) as tx:
-            operation = reading.saved(now_s) if reading.is_due(now_s, _SAVE_EVERY_S) else None
-            if operation is not None:
-                await tx.operations.save(operation)
+            await tx.operations.save(operation)
+            await tx.catalog.stage(operation.id, batch)
+            if reading.is_due(now_s, _TELL_EVERY_S):
+                reading.told(now_s)
                 tx.record(operation_event(operation), source)
-            await tx.catalog.stage(reading.operation.id, batch)
 
     async def _await_confirmation(
         self,

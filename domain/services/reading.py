@@ -23,7 +23,7 @@ class Reading:
         self.has_listed = False
         self.problem: Problem | None = None
         self._begun_s = started_s
-        self._saved_s = started_s
+        self._told_s = started_s
         self._open: set[tuple[str, ...]] = set()  # listed, and not heard of since
         self._listed = 0
         self._unchanged = 0
@@ -35,7 +35,7 @@ class Reading:
         """The session is open."""
         self._move("connect", StepState.PASSED, duration_ms=(now_s - self._begun_s) * 1_000)
         self._move("read", StepState.RUNNING)
-        self._begun_s = self._saved_s = now_s
+        self._begun_s = self._told_s = now_s
 
     def took(self, batch: DiscoveryBatch) -> None:
         """A batch was staged."""
@@ -53,12 +53,15 @@ class Reading:
             self._open.discard(unread.path)
 
     def is_due(self, now_s: float, every_s: float) -> bool:
-        """Whether progress was last saved that long ago."""
-        return now_s - self._saved_s >= every_s
+        """Whether progress was last told that long ago."""
+        return now_s - self._told_s >= every_s
 
-    def saved(self, now_s: float) -> Operation:
-        """The operation with its progress, to be saved now."""
-        self._saved_s = now_s
+    def told(self, now_s: float) -> None:
+        """Progress was told."""
+        self._told_s = now_s
+
+    def progressed(self, now_s: float) -> Operation:
+        """The operation with its progress up to now."""
         done = self._listed - len(self._open)
         elapsed_s = now_s - self._begun_s
         self.operation = msgspec.structs.replace(

@@ -6,7 +6,7 @@ from sqlalchemy import Row, and_, delete, exists, not_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.models.access import Viewer
-from domain.models.secret import Reference, SealedSecret, StoredSecret
+from domain.models.secret import SealedSecret, SecretReference, StoredSecret
 from persistence.database import Dialect
 from persistence.repositories.statements import upsert
 from persistence.tables.data_sources import data_sources
@@ -43,7 +43,7 @@ class SqlSecretRepository:
         await self._connection.execute(statement if field is None else statement.where(secrets.c.field == field))
 
 
-def _content(content: SealedSecret | Reference) -> dict[str, Any]:
+def _content(content: SealedSecret | SecretReference) -> dict[str, Any]:
     """All columns of the content, so that nothing of the other form stays."""
     empty = dict.fromkeys(("key_id", "wrapped_key", "ciphertext", "store", "locator", "reference_field"))
     if isinstance(content, SealedSecret):
@@ -59,6 +59,6 @@ def _from_row(row: Row[Any]) -> StoredSecret:
     content = (
         SealedSecret(key_id=row.key_id, wrapped_key=row.wrapped_key, ciphertext=row.ciphertext)
         if row.store is None
-        else Reference(store=row.store, locator=row.locator, field=row.reference_field)
+        else SecretReference(store=row.store, locator=row.locator, field=row.reference_field)
     )
     return StoredSecret(field=row.field, version=row.version, content=content)

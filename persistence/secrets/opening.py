@@ -30,7 +30,7 @@ class Secrets(NamedTuple):
     tokens: SivTokens
 
 
-async def open_secrets(database: Database, *, key_file: Path | None, key: str | None) -> Secrets:
+async def open_secrets(database: Database, *, key_file: Path, key: str | None) -> Secrets:
     """With the key of the setting (base64), else that of the file, which is made when the store holds nothing sealed.
 
     Raises `StartRefused` for a key that is missing, unsafe, or not the one that this store is sealed under.
@@ -46,14 +46,9 @@ async def open_secrets(database: Database, *, key_file: Path | None, key: str | 
     return Secrets(Box(envelope, keys[_FINGERPRINTS]), SivTokens(keys[_TOKENS]))
 
 
-def _key(key_file: Path | None, key: str | None, *, is_sealed: bool) -> KeyEncryptionKey:
+def _key(key_file: Path, key: str | None, *, is_sealed: bool) -> KeyEncryptionKey:
     if key:
         return parse_key(key, origin="HEADWATER_ENCRYPTION_KEY")
-    if key_file is None:
-        raise StartRefused(
-            "No key is configured. Set HEADWATER_ENCRYPTION_KEY to 32 random bytes in base64; "
-            "make them with: openssl rand -base64 32"
-        )
     found = read_key_file(key_file)
     if found is not None:
         return found

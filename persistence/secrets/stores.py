@@ -11,7 +11,7 @@ import msgspec
 
 from domain.errors import InvalidInput, Unavailable
 from domain.models.problem import Remedy
-from domain.models.secret import Reference
+from domain.models.secret import SecretReference
 
 FOLDER_VARIABLE = "HEADWATER_SECRET_DIR"
 MAX_SECRET_BYTES = 65_536
@@ -28,7 +28,7 @@ class ConfiguredStores:
         self._environment = environment
         self._folder = folder
 
-    def check(self, reference: Reference) -> None:
+    def check(self, reference: SecretReference) -> None:
         """Raises `InvalidInput` when the reference is outside what the operator allows; looks nothing up."""
         if reference.store == "env":
             if not _VARIABLE.fullmatch(reference.locator) or reference.locator == FOLDER_VARIABLE:
@@ -41,7 +41,7 @@ class ConfiguredStores:
         else:
             raise _refused("store", "There is no such secret store here.")
 
-    async def fetch(self, reference: Reference) -> str:
+    async def fetch(self, reference: SecretReference) -> str:
         """The secret. Raises `Unavailable` (SECRET_UNAVAILABLE) when it is not there."""
         self.check(reference)
         if reference.store == "env":

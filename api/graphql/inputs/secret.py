@@ -3,7 +3,7 @@
 import strawberry
 
 from domain.models import secret as domain
-from domain.models.secret import Literal, Reference
+from domain.models.secret import SecretLiteral, SecretReference
 
 
 @strawberry.input(description="Where a configured store keeps a secret.")
@@ -36,7 +36,7 @@ class SecretInput:
 def secret(value: SecretInput) -> domain.SecretInput:
     """The domain's form of it."""
     if value.literal is not strawberry.UNSET and value.literal is not None:
-        return Literal(value.literal)
+        return SecretLiteral(value.literal)
     reference = value.reference
     assert reference is not None  # @oneOf: exactly one is given, and not null
-    return Reference(reference.store, reference.locator, reference.field or None)
+    return SecretReference(reference.store, reference.locator, reference.field or None)

@@ -25,7 +25,7 @@ from domain.models.health import Health, HealthHistory, HealthHour, HealthStatus
 from domain.models.health import HealthCheck as Check
 from domain.models.operation import SyncMode
 from domain.models.page import Page
-from domain.models.secret import Reference, StoredSecret
+from domain.models.secret import SecretReference, StoredSecret
 from domain.ports.repositories.data_sources import DataSourceFilter
 from persistence.tables import metadata
 from persistence.tables.data_sources import data_sources
@@ -128,7 +128,7 @@ async def test_what_one_may_not_see_is_absent_everywhere(store: Store) -> None:
     hidden = source("hidden", environment=SourceEnvironment.PRODUCTION, sensitivity=Sensitivity.CONFIDENTIAL)
     await store.add(hidden, source("open", sensitivity=Sensitivity.PUBLIC))
     run = Coverage(AT, SyncMode.FULL, DiscoveryScope(), (), 1.0)
-    secret = StoredSecret("password", 1, Reference("env", "HEADWATER_SECRET_X"))
+    secret = StoredSecret("password", 1, SecretReference("env", "HEADWATER_SECRET_X"))
     check, hour, health = Check(AT, ok=True), HealthHour(AT, 1, 0), Health(HealthStatus.HEALTHY, AT)
     async with store.unit_of_work(SYSTEM) as tx:
         await tx.data_sources.add_coverage(hidden.id, run)
@@ -254,7 +254,7 @@ async def test_what_is_not_committed_is_not_read(store: Store) -> None:
 async def test_deleting_frees_the_name_for_a_new_source(store: Store) -> None:
     await store.add(first := source("phoenix"))
     async with store.unit_of_work(SYSTEM) as tx:
-        await tx.secrets.put(first.id, StoredSecret("password", 1, Reference("env", "HEADWATER_SECRET_X")))
+        await tx.secrets.put(first.id, StoredSecret("password", 1, SecretReference("env", "HEADWATER_SECRET_X")))
         await tx.data_sources.delete(first.id, AT)
         assert await tx.data_sources.get(first.id) is None
         assert not await tx.data_sources.name_is_taken("phoenix")

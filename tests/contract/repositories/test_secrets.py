@@ -3,12 +3,12 @@
 import pytest
 from hypothesis import given
 
-from domain.models.secret import Reference, SealedSecret, StoredSecret
+from domain.models.secret import SealedSecret, SecretReference, StoredSecret
 from tests.contract.repositories.stores import ROUND_TRIPS, SYSTEM, Store, Undone, operation, values, viewer
 from tests.strategies import text
 
 SEALED = StoredSecret("password", 1, SealedSecret("key", b"\x00wrapped\xff", b"\x00cipher\xff"))
-REFERENCE = StoredSecret("password", 2, Reference("file", "shop/password", "value"))
+REFERENCE = StoredSecret("password", 2, SecretReference("file", "shop/password", "value"))
 
 
 @ROUND_TRIPS
@@ -32,7 +32,7 @@ async def test_a_newer_version_leaves_nothing_of_the_older(store: Store) -> None
 
 
 async def test_fields_come_in_order_of_name_and_go_one_by_one_or_together(store: Store) -> None:
-    fields = [StoredSecret(name, 1, Reference("env", "X")) for name in ("token", "Password", "client_key")]
+    fields = [StoredSecret(name, 1, SecretReference("env", "X")) for name in ("token", "Password", "client_key")]
     async with store.unit_of_work(SYSTEM) as tx:
         for stored in fields:
             await tx.secrets.put("src_1", stored)

@@ -4,8 +4,12 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
+import pytest
+from msgspec.structs import replace
+
 from api.bootstrap import open_headwater
 from api.settings import Settings
+from domain.errors import Superseded
 from domain.models.access import system_viewer
 from domain.models.data_source import DataSourceKind
 from domain.models.operation import OperationState
@@ -48,3 +52,23 @@ async def test_a_connection_that_changed_before_the_confirmation(tmp_path: Path)
         (source,) = await services.data_sources.by_ids(ADMIN, [id])
         assert source is not None
         assert source.revision == 1
+
+
+async def test_a_worker_that_was_taken_over_stages_and_publishes_nothing(tmp_path: Path) -> None:
+    shop = database(tmp_path / "shop.sqlite", 3)
+    async with open_headwater(Settings(data_dir=tmp_path), port=1) as headwater:
+        services = headwater.services
+        (registered,) = await services.data_sources.register(ADMIN, [DataSourceInput("shop", shop)], ONCE)
+        assert not isinstance(registered, Problem)
+        id = registered.data_source.id
+        started = await services.discoveries.start(ADMIN, DiscoverInput(id), ONCE)
+        ended = await services.operations.wait(ADMIN, started, 10_000)
+        with closing(sqlite3.connect(tmp_path / "shop.sqlite")) as connection:
+            connection.execute("CREATE TABLE later (id INTEGER PRIMARY KEY)")
+        with pytest.raises(Superseded):
+            await services.discoveries.run(replace(ended, fence=ended.fence - 1))
+        (source,) = await services.data_sources.by_ids(ADMIN, [id])
+        assert source is not None
+        assert source.revision == 1
+        with closing(sqlite3.connect(tmp_path / "headwater.sqlite")) as store:
+            assert store.execute("SELECT count(*) FROM staged_tables").fetchone() == (0,)

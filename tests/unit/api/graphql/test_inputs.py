@@ -14,7 +14,7 @@ from domain.models.data_source import DataSourceKind, DiscoveryScope, PoolMode, 
 from domain.models.event import EventType
 from domain.models.registration import DataSourcePatch as Patch
 from domain.models.registration import PoolInput as Pool
-from domain.models.secret import Literal, Reference
+from domain.models.secret import SecretLiteral, SecretReference
 
 
 def test_a_patch_that_says_nothing():
@@ -79,7 +79,7 @@ def test_settings_and_secrets_of_a_connection_are_kept_apart():
         "port": None,
         "tls": {"mode": "VERIFY_FULL", "ca_pem": None},
     }
-    assert said.secrets == {"password": Literal("s3cret"), "tls_client_key": None}
+    assert said.secrets == {"password": SecretLiteral("s3cret"), "tls_client_key": None}
     assert "s3cret" not in repr(said)
 
 
@@ -90,10 +90,10 @@ def test_tls_can_be_cleared_whole():
 
 
 def test_a_secret_elsewhere():
-    assert secret(SecretInput(reference=SecretReferenceInput(store="env", locator="HEADWATER_SECRET_A"))) == Reference(
-        "env", "HEADWATER_SECRET_A"
-    )
-    assert secret(SecretInput(literal="")) == Literal("")
+    assert secret(
+        SecretInput(reference=SecretReferenceInput(store="env", locator="HEADWATER_SECRET_A"))
+    ) == SecretReference("env", "HEADWATER_SECRET_A")
+    assert secret(SecretInput(literal="")) == SecretLiteral("")
 
 
 def test_an_event_filter():

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from domain.errors import InvalidInput, Unavailable
-from domain.models.secret import Reference
+from domain.models.secret import SecretReference
 from persistence.secrets.stores import MAX_SECRET_BYTES, ConfiguredStores
 
 ENVIRONMENT = {
@@ -47,11 +47,11 @@ def stores(folder: Path) -> ConfiguredStores:
 
 async def test_what_is_set_apart_is_fetched(stores: ConfiguredStores) -> None:
     wanted = {
-        Reference("env", "HEADWATER_SECRET_SHOP"): "hunter2",
-        Reference("env", "HEADWATER_SECRET_DOCUMENT", "password"): 'pä"ss',
-        Reference("file", "shop"): "from the mount",
-        Reference("file", "..data/shop"): "from the mount",
-        Reference("file", "team/crm.json", "password"): "s3",
+        SecretReference("env", "HEADWATER_SECRET_SHOP"): "hunter2",
+        SecretReference("env", "HEADWATER_SECRET_DOCUMENT", "password"): 'pä"ss',
+        SecretReference("file", "shop"): "from the mount",
+        SecretReference("file", "..data/shop"): "from the mount",
+        SecretReference("file", "team/crm.json", "password"): "s3",
     }
     for reference, secret in wanted.items():
         stores.check(reference)
@@ -61,29 +61,29 @@ async def test_what_is_set_apart_is_fetched(stores: ConfiguredStores) -> None:
 @pytest.mark.parametrize(
     "reference",
     [
-        Reference("env", "HOME"),
-        Reference("env", "HEADWATER_ADMIN_KEY"),
-        Reference("env", "HEADWATER_SECRET_"),
-        Reference("env", "HEADWATER_SECRET_DIR"),
-        Reference("env", "headwater_secret_shop"),
-        Reference("env", "XHEADWATER_SECRET_SHOP"),
-        Reference("env", "HEADWATER_SECRET_SHOP\n"),
-        Reference("env", ""),
-        Reference("file", ""),
-        Reference("file", "."),
-        Reference("file", "/etc/passwd"),
-        Reference("file", "../outside.txt"),
-        Reference("file", "team/../../outside.txt"),
-        Reference("file", "team/.."),
-        Reference("file", "..\\outside.txt"),
-        Reference("file", "shop\0.txt"),
-        Reference("file", "x" * 2000),
-        Reference("vault", "shop"),
-        Reference("ENV", "HEADWATER_SECRET_SHOP"),
-        Reference("", ""),
+        SecretReference("env", "HOME"),
+        SecretReference("env", "HEADWATER_ADMIN_KEY"),
+        SecretReference("env", "HEADWATER_SECRET_"),
+        SecretReference("env", "HEADWATER_SECRET_DIR"),
+        SecretReference("env", "headwater_secret_shop"),
+        SecretReference("env", "XHEADWATER_SECRET_SHOP"),
+        SecretReference("env", "HEADWATER_SECRET_SHOP\n"),
+        SecretReference("env", ""),
+        SecretReference("file", ""),
+        SecretReference("file", "."),
+        SecretReference("file", "/etc/passwd"),
+        SecretReference("file", "../outside.txt"),
+        SecretReference("file", "team/../../outside.txt"),
+        SecretReference("file", "team/.."),
+        SecretReference("file", "..\\outside.txt"),
+        SecretReference("file", "shop\0.txt"),
+        SecretReference("file", "x" * 2000),
+        SecretReference("vault", "shop"),
+        SecretReference("ENV", "HEADWATER_SECRET_SHOP"),
+        SecretReference("", ""),
     ],
 )
-async def test_anything_else_is_refused_without_a_look(stores: ConfiguredStores, reference: Reference) -> None:
+async def test_anything_else_is_refused_without_a_look(stores: ConfiguredStores, reference: SecretReference) -> None:
     with pytest.raises(InvalidInput) as caught:
         stores.check(reference)
     assert "/" not in str(caught.value)
@@ -94,26 +94,26 @@ async def test_anything_else_is_refused_without_a_look(stores: ConfiguredStores,
 @pytest.mark.parametrize(
     "reference",
     [
-        Reference("env", "HEADWATER_SECRET_MISSING"),
-        Reference("env", "HEADWATER_SECRET_EMPTY"),
-        Reference("env", "HEADWATER_SECRET_SHOP", "password"),
-        Reference("env", "HEADWATER_SECRET_DOCUMENT", "missing"),
-        Reference("env", "HEADWATER_SECRET_DOCUMENT", "port"),
-        Reference("file", "missing"),
-        Reference("file", "leak"),
-        Reference("file", "out/outside.txt"),
-        Reference("file", "out/secrets/leak"),
-        Reference("file", "passwd"),
-        Reference("file", "loop"),
-        Reference("file", "team"),
-        Reference("file", "pipe"),
-        Reference("file", "big"),
-        Reference("file", "binary"),
-        Reference("file", "shop/below"),
+        SecretReference("env", "HEADWATER_SECRET_MISSING"),
+        SecretReference("env", "HEADWATER_SECRET_EMPTY"),
+        SecretReference("env", "HEADWATER_SECRET_SHOP", "password"),
+        SecretReference("env", "HEADWATER_SECRET_DOCUMENT", "missing"),
+        SecretReference("env", "HEADWATER_SECRET_DOCUMENT", "port"),
+        SecretReference("file", "missing"),
+        SecretReference("file", "leak"),
+        SecretReference("file", "out/outside.txt"),
+        SecretReference("file", "out/secrets/leak"),
+        SecretReference("file", "passwd"),
+        SecretReference("file", "loop"),
+        SecretReference("file", "team"),
+        SecretReference("file", "pipe"),
+        SecretReference("file", "big"),
+        SecretReference("file", "binary"),
+        SecretReference("file", "shop/below"),
     ],
 )
 async def test_what_is_not_there_or_leads_out_is_unavailable(
-    stores: ConfiguredStores, folder: Path, reference: Reference
+    stores: ConfiguredStores, folder: Path, reference: SecretReference
 ) -> None:
     with pytest.raises(Unavailable, match="SECRET_UNAVAILABLE") as caught:
         await stores.fetch(reference)
@@ -124,9 +124,9 @@ async def test_what_is_not_there_or_leads_out_is_unavailable(
 
 async def test_without_a_folder_there_is_no_file_store() -> None:
     with pytest.raises(InvalidInput):
-        ConfiguredStores({}, None).check(Reference("file", "shop"))
+        ConfiguredStores({}, None).check(SecretReference("file", "shop"))
 
 
 async def test_a_folder_that_is_itself_a_link_serves(tmp_path: Path, folder: Path) -> None:
     (tmp_path / "link").symlink_to(folder)
-    assert await ConfiguredStores({}, tmp_path / "link").fetch(Reference("file", "shop")) == "from the mount"
+    assert await ConfiguredStores({}, tmp_path / "link").fetch(SecretReference("file", "shop")) == "from the mount"
