@@ -5,14 +5,13 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from msgspec.structs import replace
 
 from api.bootstrap import open_headwater
 from api.settings import Settings
 from domain.errors import Superseded
 from domain.models.access import system_viewer
 from domain.models.data_source import DataSourceKind
-from domain.models.operation import OperationState
+from domain.models.operation import OperationState, SyncMode
 from domain.models.problem import Problem
 from domain.models.registration import ConnectionInput, DataSourceInput, DataSourcePatch, WriteOptions
 from domain.services.discoveries import DiscoverInput
@@ -54,21 +53,25 @@ async def test_a_connection_that_changed_before_the_confirmation(tmp_path: Path)
         assert source.revision == 1
 
 
-async def test_a_worker_that_was_taken_over_stages_and_publishes_nothing(tmp_path: Path) -> None:
-    shop = database(tmp_path / "shop.sqlite", 3)
+async def test_a_worker_that_is_taken_over_adds_nothing_more(tmp_path: Path) -> None:
+    shop = database(tmp_path / "shop.sqlite", 1_000)
     async with open_headwater(Settings(data_dir=tmp_path), port=1) as headwater:
         services = headwater.services
         (registered,) = await services.data_sources.register(ADMIN, [DataSourceInput("shop", shop)], ONCE)
         assert not isinstance(registered, Problem)
         id = registered.data_source.id
-        started = await services.discoveries.start(ADMIN, DiscoverInput(id), ONCE)
-        ended = await services.operations.wait(ADMIN, started, 10_000)
-        with closing(sqlite3.connect(tmp_path / "shop.sqlite")) as connection:
-            connection.execute("CREATE TABLE later (id INTEGER PRIMARY KEY)")
+        started = await services.discoveries.start(ADMIN, DiscoverInput(id, mode=SyncMode.FULL), ONCE)
+        ended = await services.operations.wait(ADMIN, started, 20_000)
+        with closing(sqlite3.connect(tmp_path / "headwater.sqlite")) as store:
+            store.execute(  # another worker takes over as soon as the first table is staged
+                "CREATE TRIGGER take_over AFTER INSERT ON staged_tables BEGIN "
+                "UPDATE operations SET fence = fence + 1 WHERE id = NEW.operation_id; END"
+            )
         with pytest.raises(Superseded):
-            await services.discoveries.run(replace(ended, fence=ended.fence - 1))
+            await services.discoveries.run(ended)
+        with closing(sqlite3.connect(tmp_path / "headwater.sqlite")) as store:
+            (found,) = store.execute("SELECT count(*) FROM staged_tables WHERE outcome = 'FOUND'").fetchone()
+        assert found < 1_000
         (source,) = await services.data_sources.by_ids(ADMIN, [id])
         assert source is not None
         assert source.revision == 1
-        with closing(sqlite3.connect(tmp_path / "headwater.sqlite")) as store:
-            assert store.execute("SELECT count(*) FROM staged_tables").fetchone() == (0,)
