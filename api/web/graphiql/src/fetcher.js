@@ -1,0 +1,92 @@
+import { getOperationAST } from 'graphql';
+import { createClient } from 'graphql-ws';
+import { admitted, refused, say } from './connection.js';
+
+const PATH = '/graphql';
+const UNAUTHORIZED = 401;
+const NORMAL = 1000;
+const FORBIDDEN = 4403; // a close code of graphql-transport-ws: the server does not know the key
+const WAITS_MS = [300, 600, 1_000, 2_000, 5_000];
+const ATTEMPTS = 60; // together five minutes
+
+const ASKS_FOR_KEY = 'This server asks for its key. Under Headers, write {"Authorization": "Bearer <key>"} and run again.';
+
+/** GraphiQL's fetcher: a socket for subscriptions, HTTP for all else, both on the page's own origin. */
+export function fetcher(request, { headers = {}, documentAST } = {}) {
+  const operation = documentAST && getOperationAST(documentAST, request.operationName);
+  return operation?.operation === 'subscription' ? live(request, authorization(headers)) : post(request, headers);
+}
+
+/** The answer to one request. Throws with a sentence where there is none in JSON. */
+export async function post(request, headers = {}, signal = undefined) {
+  const response = await fetch(PATH, {
+    method: 'POST',
+    headers: {
+      ...headers,
+      'Content-Type': 'application/json',
+      Accept: 'application/graphql-response+json, application/json',
+    },
+    body: JSON.stringify(request),
+    signal,
+  }).catch((error) => {
+    throw new Error(`The server was not reached: ${error.message}.`, { cause: error });
+  });
+  if (response.status === UNAUTHORIZED) refused(ASKS_FOR_KEY);
+  else admitted();
+  if (!/[/+]json\b/.test(response.headers.get('content-type') ?? '')) {
+    throw new Error(`The answer is no GraphQL: ${response.status} ${response.statusText}.`);
+  }
+  return response.json();
+}
+
+/**
+ * The results of a subscription, over a socket of its own: a key that was changed is told to a new connection.
+ *
+ * A lost connection is made again, and the subscription with it, and the page says so.
+ */
+function live(request, key) {
+  return {
+    subscribe({ next, error, complete }) {
+      let lostAt = '';
+      const client = createClient({
+        url: `${location.protocol === 'https:' ? 'wss' : 'ws'}://${location.host}${PATH}`,
+        connectionParams: key === undefined ? {} : { authorization: key },
+        retryAttempts: ATTEMPTS,
+        retryWait: (attempt) => pause(WAITS_MS[Math.min(attempt, WAITS_MS.length - 1)]),
+        shouldRetry: (event) => event instanceof CloseEvent && event.code !== FORBIDDEN,
+        on: {
+          connected() {
+            admitted(lostAt && `The connection was lost at ${lostAt} and is back. Nothing of the time between is shown.`);
+            lostAt = '';
+          },
+          closed(event) {
+            if (event.code === FORBIDDEN || event.code === NORMAL) return;
+            lostAt ||= new Date().toLocaleTimeString();
+            say(`The connection was lost at ${lostAt}. Trying again …`);
+          },
+        },
+      });
+      const stop = client.subscribe(request, { next, error: (cause) => error(explained(cause)), complete });
+      return {
+        unsubscribe() {
+          stop();
+          client.dispose();
+          say('');
+        },
+      };
+    },
+  };
+}
+
+/** What GraphiQL shows: GraphQL errors as they are, and a sentence for a socket that is not made again. */
+function explained(cause) {
+  if (!(cause instanceof CloseEvent)) return cause;
+  if (cause.code === FORBIDDEN) refused(ASKS_FOR_KEY);
+  else say('');
+  return new Error(`The socket was closed: ${cause.code} ${cause.reason || 'without a reason'}.`);
+}
+
+const authorization = (headers) =>
+  Object.entries(headers).find(([name]) => name.toLowerCase() === 'authorization')?.[1];
+
+const pause = (duration_ms) => new Promise((resolve) => setTimeout(resolve, duration_ms));
