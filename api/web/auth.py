@@ -48,15 +48,19 @@ class Gate:
             _check_same_origin(socket)
 
     def admit_socket(self, socket: HTTPConnection, payload: Mapping[str, object] | None) -> Viewer:
-        """The viewer of a socket by its connection_init: the key is in the payload, else in the handshake's header."""
+        """The viewer of a socket by its connection_init: the key is in the payload, else in the handshake's header.
+
+        In the payload it is `authorization`, in any case of letters, there or under `headers`, as clients send it.
+        """
         if self._admin_key is None:
             return _admin("local admin", "local")
-        shown = (payload or {}).get("authorization", socket.headers.get("authorization"))
-        return self._keyed(shown if isinstance(shown, str) else None)
+        shown = _authorizations(payload or {}) or [socket.headers.get("authorization")]
+        # Several that differ are as good as none: nobody knows which one was meant.
+        return self._keyed(shown[0] if all(one == shown[0] for one in shown) else None)
 
-    def _keyed(self, authorization: str | None) -> Viewer:
+    def _keyed(self, authorization: object) -> Viewer:
         assert self._admin_key is not None
-        scheme, _, shown = (authorization or "").partition(" ")
+        scheme, _, shown = (authorization if isinstance(authorization, str) else "").partition(" ")
         # Over bytes: compare_digest takes only ASCII strings.
         is_right = hmac.compare_digest(shown.strip().encode(), self._admin_key.encode())
         if scheme.lower() != "bearer" or not is_right:
@@ -90,6 +94,15 @@ def is_local_origin(value: str, port: int) -> bool:
     """Whether an Origin header names a page that this server itself served."""
     scheme, separator, rest = value.partition("://")
     return separator != "" and scheme in {"http", "https"} and is_local_host(rest, port, scheme)
+
+
+def _authorizations(payload: Mapping[str, object]) -> list[object]:
+    """What a connection_init says of its authorization, at both places where clients put it."""
+    found = [value for name, value in payload.items() if name.lower() == "authorization"]
+    for name, value in payload.items():
+        if name.lower() == "headers" and isinstance(value, Mapping):
+            found += [inner for header, inner in value.items() if header.lower() == "authorization"]
+    return found
 
 
 def _check_local(connection: HTTPConnection) -> None:

@@ -25,15 +25,19 @@ MAX_FRAME_BYTES = 64 * 1024
 _MAX_REASON_BYTES = 120  # a close frame holds 125 bytes, two of them the code
 _FAREWELL_S = 5.0
 
+_TIMED_OUT = error("TIMED_OUT", "The operation took too long and was stopped.")
+
 _log = structlog.get_logger(__name__)
 
 
 class SocketLimits(Struct, frozen=True):
-    """Bounds of one socket."""
+    """Bounds of sockets."""
 
+    max_sockets: int = 5_000  # open in this process, streams over HTTP with them; one more is answered with 503
     init_timeout_s: float = 10.0  # from the handshake to connection_init
-    max_operations: int = 100  # at the same time
-    stall_s: float = 60.0  # without taking a byte, before it is closed with 1013
+    max_operations: int = 100  # of one socket, at the same time
+    operation_timeout_s: float = 75.0  # of a query or mutation; longer than any `waitMs`
+    stall_s: float = 60.0  # without taking what is sent, before it is closed with 1013
 
 
 class ConnectionInit(Struct, frozen=True, tag="connection_init"):
@@ -98,6 +102,11 @@ def parse_message(text: str) -> Message:
     return message
 
 
+def _may_follow(asked: Asked) -> bool:
+    """False only where no operation in the document can be a subscription, told without parsing it."""
+    return "subscription" in asked.query
+
+
 class GraphqlSocket:
     """One open socket: reads messages, runs an operation each as a task, and leaves none behind."""
 
@@ -110,6 +119,8 @@ class GraphqlSocket:
         self._operations: dict[str, asyncio.Task[None]] = {}
         self._tasks: set[asyncio.Task[None]] = set()  # also those that were completed and still tidy up
         self._ended: asyncio.Future[CloseSocket] = asyncio.get_running_loop().create_future()
+        self._begun = 0  # operations, ever
+        self._client_code: int | None = None  # that the client closed the socket with
 
     def stop(self) -> None:
         """The server goes away: clients may come back at once."""
@@ -133,11 +144,14 @@ class GraphqlSocket:
         running = {reading, *self._tasks}
         for task in running:
             task.cancel()
-        if self._ended.done():
-            await self._farewell(self._ended.result())
+        closing = self._ended.result() if self._ended.done() else None
+        if closing:
+            await self._farewell(closing)
         _, stuck = await asyncio.wait(running, timeout=_FAREWELL_S)
         if stuck:
             _log.error("operations_did_not_end", count=len(stuck))
+        code = closing.code if closing else self._client_code
+        _log.info("socket_closed", code=code, operations_begun=self._begun, operations_left=len(stuck))
 
     async def _read(self) -> None:
         try:
@@ -157,6 +171,7 @@ class GraphqlSocket:
                 while True:
                     received = await self._socket.receive()
                     if received["type"] == "websocket.disconnect":
+                        self._client_code = received.get("code")
                         return
                     text = received.get("text")
                     if text is None:
@@ -166,6 +181,8 @@ class GraphqlSocket:
                     await self._handle(parse_message(text))
                     if self._viewer is not None:
                         waiting.reschedule(None)
+                    # One read brings thousands of small messages: the other clients have their turn in between.
+                    await asyncio.sleep(0)
         except TimeoutError as late:  # the only one: sending has its own
             raise CloseSocket(4408, "Connection initialisation timeout") from late
 
@@ -205,21 +222,25 @@ class GraphqlSocket:
             told = error("LIMIT_REACHED", f"At most {self._limits.max_operations} operations run on one socket.")
             await self._send({"type": "error", "id": message.id, "payload": [told]})
             return
+        self._begun += 1
         task = asyncio.create_task(self._run(message.id, self._viewer, message.payload))
         self._operations[message.id] = task
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
     async def _run(self, id: str, viewer: Viewer, asked: Asked) -> None:
+        deadline = asyncio.timeout(None if _may_follow(asked) else self._limits.operation_timeout_s)
         try:
-            last = await self._relay(id, viewer, asked)
+            async with deadline:
+                last = await self._relay(id, viewer, asked)
         except CloseSocket as closing:
             self._end(closing)
             return
         except _Gone:
             return
         except Exception as problem:
-            last = {"type": "error", "id": id, "payload": [internal_error(problem)]}
+            told = _TIMED_OUT if deadline.expired() else internal_error(problem)
+            last = {"type": "error", "id": id, "payload": [told]}
         # Free the id first: the client may use it again as soon as it has read the last message.
         if self._operations.get(id) is asyncio.current_task():
             del self._operations[id]

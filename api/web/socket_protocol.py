@@ -1,21 +1,74 @@
-"""uvicorn's WebSocket protocol, able to close a socket whose client takes nothing."""
+"""uvicorn's WebSocket protocol, in bounds: for clients that take nothing, say nothing, or send what is no WebSocket."""
 
 from uvicorn._types import ASGISendEvent
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from websockets.frames import CloseCode, Frame
 
 PING_INTERVAL_S = 20.0
 # A client that has gone without a word answers no ping. Longer than a socket may stall, so that one that is only slow
 # is told so by the code that it is closed with.
 PING_TIMEOUT_S = 75.0
+MAX_FRAGMENTS = 1_024  # of one message: the bound on its bytes does not see empty ones
 _LINGER_S = 12.0  # uvicorn itself waits 10 s for the client's close frame
 
 
 class SocketProtocol(WebSocketsSansIOProtocol):
-    """As uvicorn's, except that a close neither waits behind unsent bytes nor keeps them for ever.
+    """As uvicorn's, except for what would hold memory or a connection as long as the other side likes.
 
-    uvicorn lets every message wait until the client has taken what was sent before, the close frame too, and then
-    flushes without a bound: a client that stops reading would hold its connection as long as it likes.
+    - A close waits neither behind unsent bytes nor for ever: uvicorn lets every message wait until the client has taken
+      what was sent before, the close frame too, and then flushes without a bound.
+    - Pongs are not heaped up for a client that pings and reads nothing.
+    - A message has a bounded number of fragments.
+    - A handshake that is no HTTP to websockets' taste is answered; uvicorn would leave it open without a word.
+    - Text that is no UTF-8 and a refused handshake are the client's mistakes, not errors in our log.
     """
+
+    _owed_pong = b""
+    _is_dropped_later = False
+
+    def data_received(self, data: bytes) -> None:
+        """Whatever it leads to, a connection that is closing is dropped when the client does not take the rest."""
+        super().data_received(data)
+        if self.conn.handshake_exc is not None and not self.handshake_initiated:
+            self._refuse_handshake()
+        if self.transport.is_closing():
+            self._drop_later()
+
+    def handle_cont(self, event: Frame) -> None:
+        """One more fragment of a message."""
+        if len(self.frames) >= MAX_FRAGMENTS:
+            self._fail(CloseCode.MESSAGE_TOO_BIG, f"a message has at most {MAX_FRAGMENTS} fragments")
+            return
+        super().handle_cont(event)
+
+    def send_receive_event_to_app(self) -> None:
+        """A whole message has come."""
+        if self.curr_msg_data_type == "text" and not _is_utf8(b"".join(self.frames)):
+            self._fail(CloseCode.INVALID_DATA, "text is UTF-8")
+            return
+        super().send_receive_event_to_app()
+
+    def handle_ping(self) -> None:
+        """Answers at once; while the client takes nothing, only its latest ping is remembered (RFC 6455, 5.5.3)."""
+        pongs = self.conn.data_to_send()
+        if self.writable.is_set():
+            self.transport.write(b"".join(pongs))
+        elif pongs:
+            self._owed_pong = pongs[-1]
+
+    def resume_writing(self) -> None:
+        """The client took what was sent."""
+        super().resume_writing()
+        if self._owed_pong:
+            self.transport.write(self._owed_pong)
+            self._owed_pong = b""
+
+    def handle_parser_exception(self) -> None:
+        """What came is no WebSocket frame."""
+        if self.conn.close_sent is None:  # frames that came before the handshake was answered: none can be sent back
+            self.transport.abort()
+            return
+        super().handle_parser_exception()
 
     async def send(self, message: ASGISendEvent) -> None:
         """Passes a message on; a close goes out at once, and what is left unsent after a while is dropped."""
@@ -24,11 +77,36 @@ class SocketProtocol(WebSocketsSansIOProtocol):
         await super().send(message)
         if message["type"] == "websocket.close":
             self._drop_later()
+        elif message["type"] == "websocket.http.response.body":
+            self.handshake_complete = True  # refused; uvicorn would log that nobody answered it
 
     def keepalive_timeout(self) -> None:
         """No pong came: the connection is closed, and dropped when even that is not taken."""
         super().keepalive_timeout()
         self._drop_later()
 
+    def _fail(self, code: CloseCode, reason: str) -> None:
+        """The client's own mistake closes its socket; what it sent behind it is not looked at."""
+        self.frames = []
+        if not self.close_sent:
+            self.conn.fail(code, reason)
+            self.handle_parser_exception()
+
+    def _refuse_handshake(self) -> None:
+        self.handshake_initiated = self.handshake_complete = self.close_sent = True
+        answer = b"".join(self.conn.data_to_send())  # only where the header is too large
+        self.transport.write(answer or self.conn.reject(400, "This is no WebSocket handshake.\n").serialize())
+        self.transport.close()
+
     def _drop_later(self) -> None:
-        self.loop.call_later(_LINGER_S, self.transport.abort)
+        if not self._is_dropped_later:
+            self._is_dropped_later = True
+            self.loop.call_later(_LINGER_S, self.transport.abort)
+
+
+def _is_utf8(data: bytes) -> bool:
+    try:
+        data.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
