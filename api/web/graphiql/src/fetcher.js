@@ -1,4 +1,4 @@
-import { getOperationAST } from 'graphql';
+import { Kind, parse } from 'graphql';
 import { createClient } from 'graphql-ws';
 import { admitted, refused, say } from './connection.js';
 
@@ -12,9 +12,26 @@ const ATTEMPTS = 60; // together five minutes
 const ASKS_FOR_KEY = 'This server asks for its key. Under Headers, write {"Authorization": "Bearer <key>"} and run again.';
 
 /** GraphiQL's fetcher: a socket for subscriptions, HTTP for all else, both on the page's own origin. */
-export function fetcher(request, { headers = {}, documentAST } = {}) {
-  const operation = documentAST && getOperationAST(documentAST, request.operationName);
-  return operation?.operation === 'subscription' ? live(request, authorization(headers)) : post(request, headers);
+export function fetcher(request, { headers = {} } = {}) {
+  const operation = chosen(request);
+  const named = { ...request, operationName: operation?.name?.value ?? request.operationName };
+  return operation?.operation === 'subscription' ? live(named, authorization(headers)) : post(named, headers);
+}
+
+/**
+ * The operation that is meant: the one that is named, else the only one. Right after a change of tabs, GraphiQL 5.4
+ * still names that of the tab before.
+ */
+function chosen({ query, operationName }) {
+  try {
+    const operations = parse(query, { noLocation: true }).definitions.filter(
+      ({ kind }) => kind === Kind.OPERATION_DEFINITION,
+    );
+    const named = operations.find(({ name }) => name?.value === operationName);
+    return named ?? (operations.length === 1 ? operations[0] : undefined);
+  } catch {
+    return undefined; // the server says what is wrong with it
+  }
 }
 
 /** The answer to one request. Throws with a sentence where there is none in JSON. */

@@ -2,7 +2,7 @@ import { post } from './fetcher.js';
 
 const PATIENCE_MS = 2_000;
 
-const CATALOG = `# Sources, their tables and the tables' columns. Ctrl-Enter runs it.
+const CATALOG = `# Sources, tables, columns. Ctrl-Enter asks.
 query Catalog {
   dataSources {
     nodes {
@@ -19,7 +19,7 @@ query Catalog {
             nodes {
               name
               nativeType
-              isNullable
+              nullable
             }
           }
         }
@@ -29,7 +29,8 @@ query Catalog {
 }
 `;
 
-const TEST_CONNECTION = `# Tests the connection of the source under Variables, step by step; nothing in it is changed.
+const TEST_CONNECTION = `# Tests the source named under Variables,
+# step by step, and changes nothing in it.
 mutation TestConnection($dataSource: ID!) {
   testConnection(target: { dataSource: $dataSource }) {
     ... on Operation {
@@ -53,7 +54,7 @@ mutation TestConnection($dataSource: ID!) {
 }
 `;
 
-const HEALTH = `# The health of each source, whenever it is checked. The same button stops it.
+const HEALTH = `# Health, at each check. Run again to stop.
 subscription Health {
   health {
     name
