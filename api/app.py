@@ -1,4 +1,4 @@
-"""The web application: one GraphQL path and two probes."""
+"""The web application: one GraphQL path, the page that explores it, and two probes."""
 
 from collections.abc import Awaitable, Callable
 
@@ -9,6 +9,7 @@ from api.bootstrap import Headwater
 from api.graphql.context import Context
 from api.graphql.schema import build_schema
 from api.settings import Settings
+from api.web import graphiql_page
 from api.web.auth import Gate
 from api.web.graphql_view import GraphqlView
 from api.web.middleware import RequestIds, SecurityHeaders
@@ -33,7 +34,9 @@ def build_app(headwater: Headwater, view: GraphqlView) -> Starlette:
         "events": feed_keeps_up(headwater.event_log, headwater.feed),
         "work": headwater.is_at_work,
     }
-    return Starlette(
-        routes=[*view.routes(), *probe_routes(checks)],
+    app = Starlette(
+        routes=[*view.routes(), *graphiql_page.routes(), *probe_routes(checks)],
         middleware=[Middleware(RequestIds), Middleware(SecurityHeaders)],
     )
+    app.router.redirect_slashes = False  # a redirect would name whatever Host was asked for
+    return app
