@@ -87,7 +87,7 @@ class _Workshop(NamedTuple):
 async def open_headwater(settings: Settings, *, port: int) -> AsyncIterator[Headwater]:
     """Everything of one process, started: store migrated and unsealed, events flowing, worker and monitor at work.
 
-    `port` is the one we serve on: never a target of ours. Raises `StartRefused` for what the operator must mend,
+    `port` is the one that is served on, here or beside this worker: never a target of ours. Raises `StartRefused` for what the operator must mend,
     `Unavailable` for a store that is away.
     """
     async with AsyncExitStack() as stack:

@@ -1,0 +1,38 @@
+"""How a command ends: the one table of exit codes. Those from 64 on are sysexits.h's, which supervisors understand."""
+
+from enum import IntEnum
+from typing import Self
+
+
+class ExitCode(IntEnum):
+    """An exit code with its meaning."""
+
+    meaning: str
+
+    def __new__(cls, value: int, meaning: str) -> Self:
+        member = int.__new__(cls, value)
+        member._value_ = value
+        member.meaning = meaning
+        return member
+
+    DONE = 0, "What was asked for was done; a server or worker that was told to stop ended in order."
+    FAILED = (
+        1,
+        "What was asked for failed: a test did not pass, a discovery failed, a source of that name is not there.",
+    )
+    USAGE = 2, "The command line is wrong."
+    PARTIAL = 3, "A discovery published what it could read; a part could not be read."
+    UNAVAILABLE = 69, "What is needed is away: the Headwater server, its metadata store, its Redis."
+    NOT_PERMITTED = 77, "The server does not let this user in: the key is missing or wrong, or a permission is missing."
+    CONFIG = 78, "The settings do not allow it; the sentence names what to change."
+    INTERRUPTED = 130, "Stopped by ctrl-C."
+    NO_READER = 141, "Whoever read the output has gone, as in `headwater sources | head -1`."
+
+
+class Stop(Exception):
+    """Ends the command: a sentence that names the next step, and an exit code."""
+
+    def __init__(self, message: str, code: ExitCode = ExitCode.FAILED) -> None:
+        super().__init__(message)
+        self.message = message
+        self.code = code

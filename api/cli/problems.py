@@ -1,0 +1,34 @@
+"""What a mutation says is in the way, as a sentence."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NoReturn
+
+from api.cli.exit_codes import ExitCode, Stop
+from api.cli.render import Output, shown
+
+FIELDS = "code message fix { title detail statement docs }"
+FRAGMENT = f"... on Problem {{ {FIELDS} path }}"
+
+_CODES = {"ForbiddenProblem": ExitCode.NOT_PERMITTED, "UnavailableProblem": ExitCode.UNAVAILABLE}
+
+
+def stop(problem: Mapping[str, Any]) -> NoReturn:
+    """Ends the command with a problem that was the answer. `path` leads into the request, not the command line."""
+    advice = [f"{each['title']}: {each['detail']}" for each in problem["fix"]]
+    code = _CODES.get(problem["__typename"], ExitCode.FAILED)
+    raise Stop(shown(" ".join([problem["message"], *advice])), code)
+
+
+def advise(out: Output, remedies: Sequence[Mapping[str, Any]]) -> None:
+    """What would help, with the statement to run on a line of its own."""
+    if not remedies:
+        return
+    out.line("")
+    out.line("Advice:")
+    for remedy in remedies:
+        out.line(f"  {remedy['title']}")
+        out.line(f"    {remedy['detail']}")
+        for statement in (remedy["statement"] or "").splitlines():
+            out.line(f"    {statement}")
+        if remedy["docs"]:
+            out.line(f"    See {remedy['docs']}")

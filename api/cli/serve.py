@@ -1,0 +1,24 @@
+"""`headwater serve`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def serve(
+    host: Annotated[str | None, typer.Option(help="Address to serve on (127.0.0.1).")] = None,
+    port: Annotated[int | None, typer.Option(help="Port to serve on (8000); 0 takes a free one.")] = None,
+    data_dir: Annotated[
+        Path | None, typer.Option(help="Folder of the metadata store, its key and the demo (./data).")
+    ] = None,
+    demo: Annotated[bool, typer.Option("--demo", help="Make a demo shop, register and discover it.")] = False,
+) -> None:
+    """Serve GraphQL at /graphql until stopped by SIGINT or SIGTERM. Every option is also a HEADWATER_… variable."""
+    from api import settings
+    from api.observability import logs
+    from api.serve import serve as run
+
+    loaded = settings.load(host=host, port=port, data_dir=data_dir, demo=demo or None)
+    logs.configure(loaded.log_level)
+    run(loaded)

@@ -1,0 +1,388 @@
+"""`headwater sources`: list, show, add, remove."""
+
+import os
+import sys
+from collections.abc import Sequence
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from api.cli.connecting import JsonOption, Session, UrlOption, connected
+from api.cli.exit_codes import ExitCode, Stop
+
+if TYPE_CHECKING:
+    from rich.text import Text
+
+_MAX_PASSWORD_BYTES = 64 * 1024
+_PAGE, _MAX_PAGES = 100, 100
+
+app = typer.Typer(help="List, show, add and remove sources.", invoke_without_command=True)
+
+_LIST = """
+query($first: Int!, $after: String) {
+  dataSources(first: $first, after: $after) {
+    nodes {
+      id name kind status revision lastDiscoveredAt health { status score }
+      tables(first: 0) { totalCount { value exact } }
+    }
+    pageInfo { hasNextPage endCursor }
+  }
+}
+"""
+_SHOW = """
+query($id: ID!) {
+  dataSource(by: { id: $id }) {
+    id name kind status description environment criticality sensitivity owner team tags version createdAt
+    connection { endpoint database username tls replicas options { name value unit } }
+    credential { store locator version rotatedAt }
+    health { status score since latencyP50Ms latencyP95Ms availability24h parts { name score weight why } }
+    freshness { coverage discoveredAt mode unread { fqn reason } }
+    revision scanFrequency lastTestedAt lastDiscoveredAt
+    namespaces(first: 0) { totalCount { value exact } }
+    tables(first: 0) { totalCount { value exact } }
+    operations(first: 5) { nodes { id kind state createdAt actor publishedRevision } }
+  }
+}
+"""
+_REGISTER = """
+mutation($input: DataSourceInput!) {
+  registerDataSources(input: [$input]) {
+    __typename
+    ... on DataSourcePayload { created unchanged dataSource { id name kind status version } }
+    ... on Problem { code message path fix { title detail statement docs } }
+  }
+}
+"""
+_DELETE = """
+mutation($id: ID!) {
+  deleteDataSource(id: $id) {
+    __typename
+    ... on DeletePayload { id deleted }
+    ... on Problem { code message path fix { title detail statement docs } }
+  }
+}
+"""
+
+
+class Kind(StrEnum):
+    """The systems that can be registered from here."""
+
+    POSTGRESQL = "postgresql"
+    SQLITE = "sqlite"
+
+
+class Tls(StrEnum):
+    """What is demanded of the encryption."""
+
+    DISABLED = "disabled"
+    REQUIRED = "required"
+    VERIFY_CA = "verify-ca"
+    VERIFY_FULL = "verify-full"
+
+
+@app.callback()
+def sources(context: typer.Context, url: UrlOption = None, json: JsonOption = False) -> None:
+    """List, show, add and remove sources. By itself it lists them."""
+    if context.invoked_subcommand is None:
+        with connected(url) as session:
+            _list(session, json)
+
+
+@app.command("list")
+def list_(url: UrlOption = None, json: JsonOption = False) -> None:
+    """List all sources."""
+    with connected(url) as session:
+        _list(session, json)
+
+
+@app.command()
+def show(
+    name: Annotated[str, typer.Argument(help="The source.")], url: UrlOption = None, json: JsonOption = False
+) -> None:
+    """Show one source: how it is reached, how it is doing, what is known of it."""
+    from api.cli.naming import find_source
+
+    with connected(url) as session:
+        found = session.server.ask(_SHOW, id=find_source(session.server, name)["id"])["dataSource"]
+        if found is None:
+            raise Stop("The source was removed this very moment. `headwater sources` lists those that are left.")
+        if json:
+            session.out.json(found)
+        else:
+            _show(session, found)
+
+
+@app.command()
+def add(
+    name: Annotated[str, typer.Argument(help="What to call it; a source of this name is changed.")],
+    kind: Annotated[Kind, typer.Option(help="The system that it is.")],
+    host: Annotated[str | None, typer.Option(help="PostgreSQL: a name or an address.")] = None,
+    port: Annotated[int | None, typer.Option(help="PostgreSQL: its port (5432).", min=1, max=65_535)] = None,
+    database: Annotated[str | None, typer.Option(help="PostgreSQL: the database.")] = None,
+    user: Annotated[str | None, typer.Option(help="PostgreSQL: whom to log in as.")] = None,
+    tls: Annotated[Tls | None, typer.Option(help="PostgreSQL: what is demanded of the encryption.")] = None,
+    ca_file: Annotated[Path | None, typer.Option(help="PostgreSQL: PEM file of the authority to trust.")] = None,
+    password_env: Annotated[
+        str | None, typer.Option(metavar="VARIABLE", help="Take the password from this variable, here and now.")
+    ] = None,
+    password_stdin: Annotated[bool, typer.Option("--password-stdin", help="Read the password from stdin.")] = False,
+    password_ref: Annotated[
+        str | None,
+        typer.Option(metavar="STORE:LOCATOR", help="Where the server finds it, such as env:HEADWATER_SECRET_SHOP."),
+    ] = None,
+    path: Annotated[Path | None, typer.Option(help="SQLite: the file, on the server's machine.")] = None,
+    description: Annotated[str | None, typer.Option(help="What it is.")] = None,
+    tag: Annotated[list[str] | None, typer.Option(help="A word to find it by; may be repeated.")] = None,
+    url: UrlOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Register a source, or change the one of this name.
+
+    A password is never an argument: everybody on this machine could read it in the list of processes. Without one of
+    the three ways to give it, a terminal is asked for it.
+    """
+    from api.cli.problems import stop
+
+    network = {"--host": host, "--database": database, "--user": user}
+    extras = {"--port": port, "--tls": tls, "--ca-file": ca_file}
+    ways = {"--password-env": password_env, "--password-stdin": password_stdin or None, "--password-ref": password_ref}
+    if kind is Kind.SQLITE:
+        _check(kind, {"--path": path}, network | extras | ways)
+    else:
+        _check(kind, network, {"--path": path})
+    if len(given := _given(ways)) > 1:
+        raise Stop(f"Give the password in one way, not in {len(given)}.", ExitCode.USAGE)
+    said: dict[str, Any] = {"name": name}
+    if description is not None:
+        said["description"] = description
+    if tag:
+        said["tags"] = tag
+    with connected(url) as session:
+        if path is not None:
+            local = path.expanduser().absolute() if session.server.address.is_local else path
+            said["connection"] = {"sqlite": {"path": str(local)}}
+        else:
+            settings: dict[str, Any] = {"host": host, "database": database, "user": user}
+            if port is not None:
+                settings["port"] = port
+            encryption = _encryption(tls, ca_file)
+            if encryption:
+                settings["tls"] = encryption
+            password = _password(session, password_env, password_stdin, password_ref)
+            if password:
+                settings["password"] = password
+            said["connection"] = {"postgresql": settings}
+        (answer,) = session.server.ask(_REGISTER, input=said)["registerDataSources"]
+        if answer["__typename"] != "DataSourcePayload":
+            stop(answer)
+        if json:
+            session.out.json({key: answer[key] for key in ("created", "unchanged", "dataSource")})
+            return
+        what = "Added" if answer["created"] else "Unchanged:" if answer["unchanged"] else "Changed"
+        session.out.line(f"{what} {answer['dataSource']['name']} ({_kind(kind.name)}).")
+        quoted = shell_word(name)
+        session.err.line(f"Next: headwater test {quoted}, then headwater discover {quoted}")
+
+
+@app.command()
+def remove(
+    name: Annotated[str, typer.Argument(help="The source.")],
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    url: UrlOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Remove a source, its secrets and all that was discovered in it."""
+    from api.cli.asking import is_agreed
+    from api.cli.naming import find_source
+    from api.cli.problems import stop
+
+    with connected(url) as session:
+        found = find_source(session.server, name)
+        question = f"Remove {found['name']}, its secrets and all that was discovered in it?"
+        if not yes and not is_agreed(session.err, question, otherwise="Say --yes to remove it without being asked."):
+            raise Stop("Nothing was removed.")
+        answer = session.server.ask(_DELETE, id=found["id"])["deleteDataSource"]
+        if answer["__typename"] != "DeletePayload":
+            stop(answer)
+        if json:
+            session.out.json({"id": answer["id"], "name": found["name"], "deleted": answer["deleted"]})
+        else:
+            session.out.line(f"Removed {found['name']}.")
+
+
+def shell_word(text: str) -> str:
+    """As it is typed in a shell."""
+    import shlex
+
+    return shlex.quote(text)
+
+
+def _list(session: Session, is_json: bool) -> None:
+    found, is_all = _all(session)
+    if is_json:
+        session.out.json(found)
+    elif found:
+        _table(session, found)
+    else:
+        session.err.line("No source is registered yet. `headwater sources add --help` tells how.")
+    if not is_all:
+        session.err.line(f"These are the first {len(found)}; there are more.")
+
+
+def _all(session: Session) -> tuple[list[dict[str, Any]], bool]:
+    """The sources, and whether these are all."""
+    found: list[dict[str, Any]] = []
+    after = None
+    for _ in range(_MAX_PAGES):
+        page = session.server.ask(_LIST, first=_PAGE, after=after)["dataSources"]
+        found += page["nodes"]
+        if not page["pageInfo"]["hasNextPage"]:
+            return found, True
+        after = page["pageInfo"]["endCursor"]
+    return found, False
+
+
+def _table(session: Session, found: Sequence[dict[str, Any]]) -> None:
+    """As many columns as the terminal has room for, the most telling ones first."""
+    from api.cli.render import number, utc, word
+
+    columns: dict[str, list[str | Text]] = {
+        "NAME": [each["name"] for each in found],
+        "KIND": [_kind(each["kind"]) for each in found],
+        "STATUS": [word(each["status"]) for each in found],
+        "HEALTH": [number(each["health"]["score"]) for each in found],
+        "TABLES": [_count(each["tables"]["totalCount"]) for each in found],
+        "REVISION": [number(each["revision"]) for each in found],
+        "LAST DISCOVERY": [utc(each["lastDiscoveredAt"]) for each in found],
+    }
+    for name in ("LAST DISCOVERY", "REVISION", "KIND", "TABLES"):
+        widths = [max(len(str(cell)) for cell in [header, *cells]) for header, cells in columns.items()]
+        if sum(widths) + 2 * len(widths) <= session.out.width:
+            break
+        del columns[name]
+    session.out.table(list(columns), zip(*columns.values(), strict=True), right=("HEALTH", "TABLES", "REVISION"))
+
+
+def _show(session: Session, found: dict[str, Any]) -> None:
+    from rich.text import Text
+
+    from api.cli.render import facts, milliseconds, number, shown, utc, word
+
+    connection, health, freshness = found["connection"], found["health"], found["freshness"]
+    options = facts(connection["options"])
+    rows: list[tuple[str, str | Text | None]] = [
+        ("name", found["name"]),
+        ("kind", _kind(found["kind"])),
+        ("status", word(found["status"])),
+        ("description", found["description"]),
+        ("tags", ", ".join(found["tags"])),
+        ("endpoint", connection["endpoint"]),
+        ("database", connection["database"]),
+        ("user", connection["username"]),
+        ("encryption", connection["tls"] and word(connection["tls"])),
+        ("replicas", ", ".join(connection["replicas"])),
+        ("options", options),
+        ("password", found["credential"] and _credential(found["credential"])),
+        ("health", _health(health)),
+        ("latency", health["latencyP50Ms"] and f"{milliseconds(health['latencyP50Ms'])}, 19 of 20 answers within "
+         f"{milliseconds(health['latencyP95Ms'])}"),
+        ("tables", f"{_count(found['tables']['totalCount'])} in {_count(found['namespaces']['totalCount'])} namespaces"),
+        ("revision", f"{number(found['revision'])}, discovered {utc(found['lastDiscoveredAt'])}"),
+        ("coverage", freshness["discoveredAt"] and f"{freshness['coverage']:.0%}"),
+        ("last test", utc(found["lastTestedAt"])),
+        ("discovered", found["scanFrequency"].lower()),
+        ("id", found["id"]),
+    ]
+    out = session.out
+    for name, value in rows:
+        if value:
+            out.line(Text(f"{name:<12} ", style="bold"), value)
+    for part in health["parts"]:
+        out.line(f"  {part['name']:<12} {number(part['score'])} of 100, weight {part['weight']:.0%}: {part['why']}")
+    if found["operations"]["nodes"]:
+        out.line("")
+        out.line("Latest operations:")
+    for each in found["operations"]["nodes"]:
+        revision = f", revision {each['publishedRevision']}" if each["publishedRevision"] else ""
+        kind = each["kind"].lower().replace("_", " ")
+        out.line(f"  {utc(each['createdAt'])}  {kind}, ", word(each["state"]), shown(f"{revision} ({each['actor']})"))
+    for each in freshness["unread"]:
+        out.line(f"not read: {each['fqn']}: {each['reason']}")
+
+
+def _health(health: dict[str, Any]) -> "Text":
+    from rich.text import Text
+
+    from api.cli.render import number, utc, word
+
+    score = "" if health["score"] is None else f", score {number(health['score'])} of 100"
+    return Text.assemble(word(health["status"]), f"{score}, since {utc(health['since'])}")
+
+
+def _credential(credential: dict[str, Any]) -> str:
+    from api.cli.render import utc
+
+    where = "sealed" if credential["locator"] is None else f"in {credential['store']}:{credential['locator']}"
+    return f"{where}, version {credential['version']} of {utc(credential['rotatedAt'])}"
+
+
+def _count(count: dict[str, Any]) -> str:
+    from api.cli.render import number
+
+    return number(count["value"]) if count["exact"] else f"about {number(count['value'])}"
+
+
+def _kind(kind: str) -> str:
+    return {"POSTGRESQL": "PostgreSQL", "SQLITE": "SQLite"}.get(kind, kind.lower())
+
+
+def _given(options: dict[str, Any]) -> list[str]:
+    return [name for name, value in options.items() if value is not None]
+
+
+def _check(kind: Kind, needed: dict[str, Any], foreign: dict[str, Any]) -> None:
+    """Raises `Stop` for options that are missing, or that belong to another kind of system."""
+    missing = [name for name in needed if name not in _given(needed)]
+    if missing:
+        raise Stop(f"A {_kind(kind.name)} source needs {', '.join(missing)}.", ExitCode.USAGE)
+    if odd := _given(foreign):
+        raise Stop(f"A {_kind(kind.name)} source has no {', '.join(odd)}.", ExitCode.USAGE)
+
+
+def _encryption(tls: Tls | None, ca_file: Path | None) -> dict[str, Any]:
+    said: dict[str, Any] = {}
+    if tls is not None:
+        said["mode"] = tls.name
+    if ca_file is not None:
+        try:
+            said["caPem"] = ca_file.expanduser().read_text("ascii")[:_MAX_PASSWORD_BYTES]
+        except (OSError, ValueError) as error:
+            raise Stop(f"{ca_file} cannot be read as a PEM file. Name another --ca-file.", ExitCode.USAGE) from error
+    return said
+
+
+def _password(session: Session, variable: str | None, is_on_stdin: bool, reference: str | None) -> dict[str, Any] | None:
+    """The password as the server takes it; None without one."""
+    if reference is not None:
+        store, separator, locator = reference.partition(":")
+        if not (store and separator and locator):
+            raise Stop("--password-ref has a store and a locator: env:HEADWATER_SECRET_SHOP.", ExitCode.USAGE)
+        return {"reference": {"store": store, "locator": locator}}
+    if variable is not None:
+        value = os.environ.get(variable)
+        if not value:
+            raise Stop(f"The variable {variable} is not set. Set it, or name another one.", ExitCode.USAGE)
+        return {"literal": value}
+    if is_on_stdin:
+        text = sys.stdin.read(_MAX_PASSWORD_BYTES).rstrip("\r\n")
+        if not text:
+            raise Stop("There is no password on standard input.", ExitCode.USAGE)
+        return {"literal": text}
+    if not (sys.stdin.isatty() and session.err.is_screen):
+        return None
+    import getpass
+
+    typed = getpass.getpass("Password (empty for none): ")
+    return {"literal": typed} if typed else None
