@@ -5,9 +5,7 @@ Expected failures keep their code and sentence: in mutations as members of the a
 id, the log has the whole of it under that id.
 """
 
-import logging
 import re
-import secrets
 from collections.abc import Iterator
 from typing import Any
 
@@ -20,13 +18,11 @@ from strawberry.types.execution import ExecutionResult as StrawberryResult
 from strawberry.types.field import StrawberryField
 from strawberry.types.info import Info
 
+from api import failures
 from api.graphql.types.problem import NotFoundProblem, input_path, problem
 from domain.errors import ProblemError
 from domain.models import problem as domain
 
-log = logging.getLogger(__name__)
-
-MASKED = "INTERNAL"
 _NOT_UNDERSTOOD = (MissingQueryError, CannotGetOperationTypeError, InvalidOperationTypeError)
 # How graphql-core shows values: its utilities/validate_input_value.py, type/scalars.py, language/lexer.py.
 _VALUES = tuple(
@@ -39,7 +35,6 @@ _VALUES = tuple(
         (r"\b(String|BlockString|Int|Float) ['\"].*['\"]", r"\1"),
     )
 )
-_MASKED_MESSAGE = "Something went wrong inside Headwater; the log has it under the id."
 
 
 class ProblemsAsData(ExceptionHandler[ProblemError, NotFoundProblem]):
@@ -113,14 +108,8 @@ def problem_error(value: domain.Problem) -> GraphQLError:
 
 
 def _masked(error: GraphQLError) -> GraphQLError:
-    reference = secrets.token_hex(8)
-    log.error(
-        "a resolver failed at %s; reference %s",
-        ".".join(map(str, error.path or ())) or "the root",
-        reference,
-        exc_info=error.original_error or error,
-    )
-    return _told(error, _MASKED_MESSAGE, {"code": MASKED, "id": reference})
+    place = ".".join(map(str, error.path or ())) or "the root"
+    return _told(error, failures.MESSAGE, failures.masked(error.original_error or error, place))
 
 
 def _told(error: GraphQLError, message: str, extensions: dict[str, Any]) -> GraphQLError:

@@ -4,16 +4,16 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
-import structlog
 from graphql import GraphQLError
 from starlette.responses import Response
 from strawberry.types.execution import ExecutionResult, PreExecutionError
 
+from api import failures
+
 JSON = "application/json"
 GRAPHQL_JSON = "application/graphql-response+json"
 EVENT_STREAM = "text/event-stream"
-
-_log = structlog.get_logger(__name__)
+MULTIPART = "multipart/mixed"
 
 
 class Refused(Exception):
@@ -33,7 +33,7 @@ def error(code: str, message: str) -> dict[str, Any]:
 
 
 def refusal(refused: Refused, media_type: str = JSON) -> Response:
-    """The answer to a refused request."""
+    """The answer to a refused request, in one of the JSON types."""
     body = msgspec.json.encode({"errors": [error(refused.code, refused.message)]})
     return Response(body, refused.status, headers=refused.headers, media_type=_with_charset(media_type))
 
@@ -79,11 +79,8 @@ def is_request_error(result: ExecutionResult) -> bool:
 
 
 def internal_error(cause: BaseException) -> dict[str, Any]:
-    """What a client is told of a failure that nobody expected: an id under which the log has all of it."""
-    _log.error("request_failed", exc_info=cause)
-    told = error("INTERNAL", "Something unexpected went wrong; the log has the details under this id.")
-    told["extensions"]["id"] = structlog.contextvars.get_contextvars().get("request_id")
-    return told
+    """What a client is told of a failure that nobody expected and that no field of the document stands for."""
+    return {"message": failures.MESSAGE, "extensions": failures.masked(cause, "the request")}
 
 
 def _with_charset(media_type: str) -> str:

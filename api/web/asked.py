@@ -6,9 +6,11 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from api.web.answers import EVENT_STREAM, GRAPHQL_JSON, JSON, Refused
+from api.web.answers import EVENT_STREAM, GRAPHQL_JSON, JSON, MULTIPART, Refused
 
-_MEDIA_TYPES = (JSON, GRAPHQL_JSON, EVENT_STREAM)
+_SPECIFICATION = "subscriptionspec"  # what tells Apollo's subscriptions from other uses of multipart/mixed
+_SERVED = f"{JSON}, {GRAPHQL_JSON}, {EVENT_STREAM} and {MULTIPART};subscriptionSpec=1.0"
+_MAX_RANGES = 50  # of an Accept header; browsers send eight
 
 
 class Asked(Struct, frozen=True, rename="camel"):
@@ -56,34 +58,63 @@ def check_content_type(content_type: str | None) -> None:
         raise Refused(415, "UNSUPPORTED_MEDIA_TYPE", "Send the request as application/json in UTF-8.")
 
 
-def wanted_media_type(accept: str | None) -> str:
-    """Which of our media types a client likes best; JSON where it does not say. Raises `Refused`, 406."""
+class Accepted(Struct, frozen=True):
+    """In which of our media types a client takes answers; None: in none of its kind.
+
+    One result goes as JSON wherever the client takes JSON; what goes on is a stream of the kind that the client names.
+    """
+
+    single: str | None = JSON
+    stream: str | None = None
+
+    @property
+    def refusal(self) -> str:
+        """The media type of an answer without any result."""
+        return self.single or JSON
+
+
+def accepted(accept: str | None) -> Accepted:
+    """What an Accept header asks for; JSON where it does not say. Raises `Refused`, 406.
+
+    A wildcard stands for JSON only: who takes anything does not expect an answer that never ends.
+    """
     if not accept or not accept.strip():
-        return JSON
-    best, best_quality = None, 0.0
-    for part in accept.split(",")[:50]:
-        media_range, *parameters = (piece.strip().lower() for piece in part.split(";"))
-        quality = _quality(parameters)
-        candidate = next((media_type for media_type in _MEDIA_TYPES if _covers(media_range, media_type)), None)
-        if candidate and quality > best_quality:
-            best, best_quality = candidate, quality
-    if best is None:
-        raise Refused(406, "NOT_ACCEPTABLE", f"Answers are to be had as {', '.join(_MEDIA_TYPES)}.")
-    return best
+        return Accepted()
+    liked = sorted((_liked(part) for part in accept.split(",")[:_MAX_RANGES]), key=lambda one: -one[1])
+    single = next((media_type for media_type, quality in liked if quality and media_type in {JSON, GRAPHQL_JSON}), None)
+    stream = next(
+        (media_type for media_type, quality in liked if quality and media_type in {EVENT_STREAM, MULTIPART}), None
+    )
+    if single is None and stream is None:
+        raise Refused(406, "NOT_ACCEPTABLE", f"Answers are to be had as {_SERVED}.")
+    return Accepted(single, stream)
 
 
-def _covers(media_range: str, media_type: str) -> bool:
-    return media_range in {media_type, "*/*", f"{media_type.partition('/')[0]}/*"}
+def _liked(part: str) -> tuple[str | None, float]:
+    """One range of an Accept header: the media type of ours that it stands for, and how much it is liked, 0 to 1."""
+    media_range, *pieces = (piece.strip().lower() for piece in part.split(";"))
+    parameters = dict(piece.partition("=")[::2] for piece in pieces)
+    return _stands_for(media_range, parameters.get(_SPECIFICATION, "")), _quality(parameters.get("q", "1"))
 
 
-def _quality(parameters: list[str]) -> float:
-    for parameter in parameters:
-        if parameter.startswith("q="):
-            try:
-                return float(parameter[2:])
-            except ValueError:
-                return 0.0
-    return 1.0
+def _stands_for(media_range: str, specification: str) -> str | None:
+    match media_range:
+        case "*/*" | "application/*":
+            return JSON
+        case "application/json" | "application/graphql-response+json" | "text/event-stream":
+            return media_range
+        case "multipart/mixed" if specification.strip('"') == "1.0":
+            return MULTIPART
+        case _:
+            return None
+
+
+def _quality(text: str) -> float:
+    try:
+        quality = float(text)
+    except ValueError:
+        return 0.0
+    return quality if 0 <= quality <= 1 else 0.0  # not infinite, and not "nan"
 
 
 def _json(text: bytes, what: str) -> Any:

@@ -1,4 +1,4 @@
-"""GraphQL over HTTP (POST and GET), server-sent events and WebSockets, all on one path.
+"""GraphQL over HTTP (POST and GET), streams of results and WebSockets, all on one path.
 
 https://graphql.github.io/graphql-over-http/draft/
 Our own view, not Strawberry's: status codes, media types, bounds and endings are decided here; Strawberry executes.
@@ -22,18 +22,17 @@ from strawberry.schema.exceptions import CannotGetOperationTypeError, InvalidOpe
 from strawberry.types.execution import ExecutionResult, PreExecutionError
 from strawberry.types.graphql import OperationType
 
-from api.web.answers import EVENT_STREAM, JSON, Refused, answer, failure, payload, refusal
-from api.web.asked import Asked, from_body, from_query_string, wanted_media_type
+from api.web.answers import Refused, answer, failure, payload, refusal
+from api.web.asked import Accepted, Asked, accepted, from_body, from_query_string
 from api.web.auth import Gate
-from api.web.event_stream import EventStream
+from api.web.framings import FRAMINGS, Framing
+from api.web.result_stream import ResultStream
 from api.web.socket import GraphqlSocket, SocketLimits
 from domain.models.access import Viewer
 
 _READING = frozenset({OperationType.QUERY})
 _ONCE = frozenset({OperationType.QUERY, OperationType.MUTATION})
-_FOLLOWING = frozenset({OperationType.QUERY, OperationType.SUBSCRIPTION})
-_CLOSE = {"Connection": "close"}
-_DRAINED_LIMITS = 8  # how much of a body that is too large is read, and dropped, as a multiple of the limit
+_FOLLOWING = frozenset({OperationType.SUBSCRIPTION})
 _ANY = frozenset(OperationType)
 
 
@@ -43,11 +42,12 @@ class WebLimits(Struct, frozen=True):
     max_body_bytes: int = 1024 * 1024
     body_timeout_s: float = 30.0  # for all of the body to arrive
     operation_timeout_s: float = 75.0  # of a query or mutation; longer than any `waitMs`
+    heartbeat_s: float = 12.0  # without a result, before a stream says that it is still there
     socket: SocketLimits = SocketLimits()
 
 
 class GraphqlView:
-    """`routes()` go into the application; `stop()` ends sockets and event streams before the server shuts down.
+    """`routes()` go into the application; `stop()` ends sockets and streams before the server shuts down.
 
     `new_context` makes the context of one operation for a viewer.
     """
@@ -64,33 +64,42 @@ class GraphqlView:
         self._gate = gate
         self._new_context = new_context
         self._limits = limits or WebLimits()
-        self._open: set[GraphqlSocket | EventStream] = set()
+        self._open: set[GraphqlSocket | ResultStream] = set()
 
     def routes(self, path: str = "/graphql") -> list[BaseRoute]:
         """One path for everything."""
         return [Route(path, self._http, methods=["GET", "POST"]), WebSocketRoute(path, self._websocket)]
 
     def stop(self) -> None:
-        """Sockets are closed with 1012, event streams end without `complete`: both make clients come back."""
+        """Sockets are closed with 1012, streams end without their closing: both make clients come back."""
         for each in tuple(self._open):
             each.stop()
 
     async def _http(self, request: Request) -> Response:
-        media_type = JSON
+        wanted = Accepted()
         try:
             viewer = self._gate.admit(request)
-            media_type = wanted_media_type(request.headers.get("accept"))
+            wanted = accepted(request.headers.get("accept"))
             asked = await self._asked(request)
-            if media_type == EVENT_STREAM:
-                return self._stream(viewer, asked, _FOLLOWING if _is_get(request) else _ANY)
-            result = await self._once(request, viewer, asked)
-            return answer(result, media_type)
+            return await self._answer(request, viewer, asked, wanted)
         except Refused as refused:
-            return refusal(refused, JSON if media_type == EVENT_STREAM else media_type)
+            return refusal(refused, wanted.refusal)
         except ClientDisconnect:
             return Response(status_code=400)  # nobody reads it
         except Exception as problem:
-            return failure(problem, JSON if media_type == EVENT_STREAM else media_type)
+            return failure(problem, wanted.refusal)
+
+    async def _answer(self, request: Request, viewer: Viewer, asked: Asked, wanted: Accepted) -> Response:
+        try:
+            result = await self._once(request, viewer, asked)
+        except InvalidOperationTypeError as other:
+            if other.operation_type is OperationType.SUBSCRIPTION and wanted.stream:
+                return self._stream(request, viewer, asked, FRAMINGS[wanted.stream])
+            raise _not_here(other.operation_type) from other
+        if wanted.single:
+            return answer(result, wanted.single)
+        assert wanted.stream is not None  # else it was refused
+        return _whole(result, FRAMINGS[wanted.stream])
 
     async def _asked(self, request: Request) -> Asked:
         if _is_get(request):
@@ -99,21 +108,20 @@ class GraphqlView:
 
     async def _body(self, request: Request) -> bytes:
         limit = self._limits.max_body_bytes
-        body, size = bytearray(), 0
+        # Refused before it is read, and read to its end by the connection: clients send all before they look.
+        too_large = Refused(413, "BODY_TOO_LARGE", f"A request has at most {limit} bytes.")
+        if int(request.headers.get("content-length", "0")) > limit:
+            raise too_large
+        body = bytearray()
         try:
             async with asyncio.timeout(self._limits.body_timeout_s):
                 async for chunk in request.stream():
-                    size += len(chunk)
-                    if size <= limit:
-                        body += chunk
-                    # A client reads our refusal only when it has sent what it had begun to send.
-                    elif size > limit * _DRAINED_LIMITS:
-                        break
+                    body += chunk
+                    if len(body) > limit:
+                        raise too_large
         except TimeoutError as late:
-            if size <= limit:
-                raise Refused(408, "REQUEST_TIMEOUT", "The body did not arrive in time.", headers=_CLOSE) from late
-        if size > limit:
-            raise Refused(413, "BODY_TOO_LARGE", f"A request has at most {limit} bytes.", headers=_CLOSE)
+            gone = {"Connection": "close"}
+            raise Refused(408, "REQUEST_TIMEOUT", "The body did not arrive in time.", headers=gone) from late
         return bytes(body)
 
     async def _once(self, request: Request, viewer: Viewer, asked: Asked) -> ExecutionResult:
@@ -147,17 +155,16 @@ class GraphqlView:
             return _unacceptable("The document is empty.")
         except CannotGetOperationTypeError as unknown:
             return _unacceptable(unknown.as_http_error_reason())
-        except InvalidOperationTypeError as refused:
-            raise _not_here(refused.operation_type) from refused
 
-    def _stream(self, viewer: Viewer, asked: Asked, allowed: Iterable[OperationType]) -> Response:
-        stream = EventStream(self._payloads(viewer, asked, allowed), stall_s=self._limits.socket.stall_s)
+    def _stream(self, request: Request, viewer: Viewer, asked: Asked, framing: Framing) -> Response:
+        if request.method == "HEAD":
+            return Response(headers={"content-type": framing.content_type})  # there is no body to wait for
+        self._check_room()
+        stream = ResultStream(self._payloads(viewer, asked), framing, heartbeat_s=self._limits.heartbeat_s)
         return _Tracked(stream, self._open)
 
-    async def _payloads(
-        self, viewer: Viewer, asked: Asked, allowed: Iterable[OperationType]
-    ) -> AsyncGenerator[dict[str, Any]]:
-        async with aclosing(self._results(viewer, asked, allowed)) as results:
+    async def _payloads(self, viewer: Viewer, asked: Asked) -> AsyncGenerator[dict[str, Any]]:
+        async with aclosing(self._results(viewer, asked, _FOLLOWING)) as results:
             async for result in results:
                 yield payload(result)
 
@@ -176,9 +183,17 @@ class GraphqlView:
                 assert isinstance(result, ExecutionResult)  # incremental delivery is off
                 yield result
 
+    def _check_room(self) -> None:
+        """Raises `Refused` (503) where one more socket or stream would be too many for this process."""
+        if len(self._open) >= self._limits.socket.max_sockets:
+            raise Refused(
+                503, "LIMIT_REACHED", "Too many sockets and streams are open. Try later.", headers={"Retry-After": "5"}
+            )
+
     async def _websocket(self, websocket: WebSocket) -> None:
         try:
             self._gate.check_handshake(websocket)
+            self._check_room()
         except Refused as refused:
             await websocket.send_denial_response(refusal(refused))
             return
@@ -196,9 +211,9 @@ class GraphqlView:
 
 
 class _Tracked(Response):
-    """An event stream as a response, among the open ones while it lasts."""
+    """A stream as a response, among the open ones while it lasts."""
 
-    def __init__(self, stream: EventStream, opened: set[GraphqlSocket | EventStream]) -> None:
+    def __init__(self, stream: ResultStream, opened: set[GraphqlSocket | ResultStream]) -> None:
         super().__init__()
         self._stream = stream
         self._opened = opened
@@ -220,6 +235,12 @@ def _is_get(request: Request) -> bool:
     return request.method != "POST"  # HEAD is a GET whose body nobody sees
 
 
+def _whole(result: ExecutionResult, framing: Framing) -> Response:
+    """A stream of a single result, for clients that take nothing else."""
+    body = framing.opening + framing.result(payload(result)) + framing.closing
+    return Response(body, headers={"content-type": framing.content_type})
+
+
 def _unacceptable(message: str) -> PreExecutionError:
     return PreExecutionError(data=None, errors=[GraphQLError(message, extensions={"code": "BAD_REQUEST"})])
 
@@ -230,5 +251,6 @@ def _not_here(kind: OperationType) -> Refused:
     return Refused(
         406,
         "NOT_ACCEPTABLE",
-        "Subscriptions are served as text/event-stream, and over WebSockets that speak graphql-transport-ws.",
+        "Subscriptions are streams: ask for text/event-stream or for multipart/mixed;subscriptionSpec=1.0, or use a "
+        "WebSocket that speaks graphql-transport-ws.",
     )

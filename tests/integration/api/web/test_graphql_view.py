@@ -20,6 +20,7 @@ from websockets.typing import Origin, Subprotocol
 
 from api.web.auth import Gate
 from api.web.graphql_view import GraphqlView, WebLimits
+from api.web.http_protocol import ConnectionLimits, http_protocol
 from api.web.middleware import RequestIds, SecurityHeaders
 from api.web.socket import MAX_FRAME_BYTES, SocketLimits
 from api.web.socket_protocol import SocketProtocol
@@ -31,6 +32,7 @@ LIMITS = WebLimits(
     operation_timeout_s=1.0,
     socket=SocketLimits(init_timeout_s=0.5, max_operations=5, stall_s=0.5),
 )
+CONNECTION_LIMITS = ConnectionLimits(head_timeout_s=0.5, stall_s=0.5)
 KEY = "a-key-of-sixteen-characters-or-more"
 
 
@@ -158,6 +160,7 @@ async def serve(admin_key: str | None = None) -> AsyncIterator[Served]:
             log_config=None,
             server_header=False,
             proxy_headers=False,
+            http=http_protocol(CONNECTION_LIMITS),
             ws=SocketProtocol,
             ws_max_size=MAX_FRAME_BYTES,
             timeout_graceful_shutdown=2,

@@ -1,7 +1,7 @@
 import pytest
 
-from api.web.answers import EVENT_STREAM, GRAPHQL_JSON, JSON, Refused
-from api.web.asked import Asked, from_body, from_query_string, wanted_media_type
+from api.web.answers import EVENT_STREAM, GRAPHQL_JSON, JSON, MULTIPART, Refused
+from api.web.asked import Accepted, Asked, accepted, from_body, from_query_string
 
 
 def test_all_parameters_of_a_body():
@@ -79,31 +79,53 @@ def test_other_query_strings_are_bad_requests(parameters: dict[str, str]):
 
 
 @pytest.mark.parametrize(
-    ("accept", "media_type"),
+    ("accept", "single", "stream"),
     [
-        (None, JSON),
-        ("", JSON),
-        ("*/*", JSON),
-        ("application/*", JSON),
-        (JSON, JSON),
-        (GRAPHQL_JSON, GRAPHQL_JSON),
-        (f"{GRAPHQL_JSON}; charset=utf-8", GRAPHQL_JSON),
-        (f"{GRAPHQL_JSON}, {JSON};q=0.9", GRAPHQL_JSON),
-        (f"{JSON};q=0.5, {GRAPHQL_JSON}", GRAPHQL_JSON),
-        (f"{JSON}, {GRAPHQL_JSON}", JSON),
-        (EVENT_STREAM, EVENT_STREAM),
-        ("TEXT/Event-Stream", EVENT_STREAM),
-        ("text/html,application/xhtml+xml,*/*;q=0.8", JSON),
+        (None, JSON, None),
+        ("", JSON, None),
+        ("*/*", JSON, None),
+        ("application/*", JSON, None),
+        (JSON, JSON, None),
+        (GRAPHQL_JSON, GRAPHQL_JSON, None),
+        (f"{GRAPHQL_JSON}; charset=utf-8", GRAPHQL_JSON, None),
+        (f"{GRAPHQL_JSON}, {JSON};q=0.9", GRAPHQL_JSON, None),
+        (f"{JSON};q=0.5, {GRAPHQL_JSON}", GRAPHQL_JSON, None),
+        (f"{JSON}, {GRAPHQL_JSON}", JSON, None),
+        ("text/html,application/xhtml+xml,*/*;q=0.8", JSON, None),
+        (EVENT_STREAM, None, EVENT_STREAM),
+        ("TEXT/Event-Stream", None, EVENT_STREAM),
+        (f"{EVENT_STREAM}, {JSON}", JSON, EVENT_STREAM),
+        (f"{EVENT_STREAM}, */*;q=0.1", JSON, EVENT_STREAM),
+        ("multipart/mixed;boundary=graphql;subscriptionSpec=1.0", None, MULTIPART),
+        ('multipart/mixed; boundary="graphql"; subscriptionSpec="1.0", application/json', JSON, MULTIPART),
+        (f"multipart/mixed;subscriptionSpec=1.0, {GRAPHQL_JSON}, {JSON}", GRAPHQL_JSON, MULTIPART),
+        ("multipart/mixed;subscriptionSpec=1.0, text/event-stream", None, MULTIPART),
+        ("multipart/mixed;subscriptionSpec=1.0;q=0.5, text/event-stream", None, EVENT_STREAM),
+        # Other uses of multipart: incremental delivery, which this server does not do.
+        (f"multipart/mixed;deferSpec=20220824,{JSON}", JSON, None),
+        (f"multipart/mixed;incrementalSpec=v0.2,{GRAPHQL_JSON}", GRAPHQL_JSON, None),
+        (f"multipart/mixed;subscriptionSpec=2.0,{JSON}", JSON, None),
     ],
 )
-def test_what_a_client_likes_best(accept: str | None, media_type: str):
-    assert wanted_media_type(accept) == media_type
+def test_what_a_client_takes(accept: str | None, single: str | None, stream: str | None):
+    assert accepted(accept) == Accepted(single, stream)
 
 
-@pytest.mark.parametrize("accept", ["text/html", "image/*", f"{JSON};q=0", f"{JSON};q=x"])
+@pytest.mark.parametrize(
+    "accept",
+    [
+        "text/html",
+        "image/*",
+        "multipart/mixed",
+        "multipart/*",
+        "text/*",
+        ",;q=1",
+        *(f"{JSON};q={quality}" for quality in ("0", "x", "nan", "-1", "1e9", "")),
+    ],
+)
 def test_what_cannot_be_served(accept: str):
     with pytest.raises(Refused) as refusal:
-        wanted_media_type(accept)
+        accepted(accept)
     assert refusal.value.status == 406
 
 

@@ -1,0 +1,174 @@
+"""uvicorn's HTTP protocol, with bounds on what a client could do for ever: send a request, and not take its answer.
+
+uvicorn's only deadline is the one for the first byte of a further request (`timeout_keep_alive`), and it has no bound
+on how large the head of a request is.
+"""
+
+from asyncio import TimerHandle, Transport
+from typing import ClassVar
+
+from msgspec import Struct
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
+
+_LINGER_S = 2.0  # for a client that is refused to end its sending: closed at once, it might not see why
+
+
+class ConnectionLimits(Struct, frozen=True):
+    """Bounds of one HTTP connection. The body has its own, in `WebLimits`."""
+
+    head_timeout_s: float = 10.0  # from the connection or the last answer to the end of a request's head
+    max_head_bytes: int = 32 * 1024  # of a request's line and headers, and of what is around the chunks of a body
+    stall_s: float = 60.0  # without taking a byte of what waits for it, before the connection is dropped
+
+
+def http_protocol(limits: ConnectionLimits) -> type["HttpProtocol"]:
+    """The class of connections with these bounds; uvicorn makes the connections itself."""
+    return type("HttpProtocol", (HttpProtocol,), {"limits": limits})
+
+
+class HttpProtocol(HttpToolsProtocol):
+    """One connection."""
+
+    limits: ClassVar[ConnectionLimits] = ConnectionLimits()
+
+    _idle_bytes = 0  # received since the last head or piece of a body was complete
+    _is_refused = False  # what still comes is thrown away
+    _is_in_head = False
+    _head_timer: TimerHandle | None = None
+    _taking_timer: TimerHandle | None = None
+    _waiting_bytes = 0  # for the client to take, when we last looked
+
+    def connection_made(self, transport: Transport) -> None:  # type: ignore[override]  # as in uvicorn
+        """A head must come."""
+        super().connection_made(transport)
+        self._expect_head()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Nothing is waited for any more."""
+        self._forget_head()
+        self._forget_taking()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Refuses what never becomes a head or a body: headers, trailers, blank lines, extensions of chunks."""
+        if self._is_refused:
+            return
+        self._idle_bytes += len(data)
+        super().data_received(data)
+        if self._idle_bytes > self.limits.max_head_bytes:
+            self._refuse(431, f"The head of a request has at most {self.limits.max_head_bytes} bytes.")
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Keeps headers, and drops what comes behind a body in their form."""
+        if self._is_in_head:
+            super().on_header(name, value)
+
+    def on_message_begin(self) -> None:
+        """A head begins."""
+        self._is_in_head = True
+        super().on_message_begin()
+
+    def on_headers_complete(self) -> None:
+        """The head is complete, and says once which host is meant: RFC 9112, section 3.2."""
+        self._is_in_head = False
+        self._idle_bytes = 0
+        self._forget_head()
+        if self.parser.get_http_version() == "1.1" and [name for name, _ in self.headers].count(b"host") != 1:
+            raise ValueError("a request names one host")  # the parser makes a 400 of it
+        super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        """A piece of the body."""
+        self._idle_bytes = 0
+        super().on_body(body)
+
+    def on_response_complete(self) -> None:
+        """The client has its answer to take, and then the next head to send."""
+        super().on_response_complete()
+        if self.transport.is_closing():
+            self._expect_taking()
+        elif self.cycle.response_complete:  # the last one that was asked for
+            self._expect_head()
+
+    def send_400_response(self, msg: str) -> None:
+        """What cannot be parsed is refused as anything else that is wrong with a head."""
+        self._refuse(400, msg)
+
+    def pause_writing(self) -> None:
+        """More waits for the client than it should."""
+        super().pause_writing()
+        self._expect_taking()
+
+    def resume_writing(self) -> None:
+        """The client has taken most of it."""
+        self._forget_taking()
+        super().resume_writing()
+
+    def timeout_keep_alive_handler(self) -> None:
+        """Nothing more is asked for."""
+        self._close()
+
+    def shutdown(self) -> None:
+        """The server goes: a client that takes nothing is not waited for."""
+        if self.flow.write_paused:
+            self.transport.abort()
+        else:
+            super().shutdown()
+
+    def _expect_head(self) -> None:
+        self._forget_head()
+        self._head_timer = self.loop.call_later(self.limits.head_timeout_s, self._head_is_late)
+
+    def _forget_head(self) -> None:
+        if self._head_timer:
+            self._head_timer.cancel()
+            self._head_timer = None
+
+    def _head_is_late(self) -> None:
+        if self._idle_bytes:
+            self._refuse(408, "The head of the request did not arrive in time.")
+        else:
+            self._close()
+
+    def _refuse(self, status: int, message: str) -> None:
+        """The last word on this connection, unless an answer is under way, which it must not break into."""
+        if self._is_refused or self.transport.is_closing():
+            return
+        self._is_refused = True
+        self._forget_head()
+        asked: RequestResponseCycle | None = self.cycle
+        if asked and not asked.response_complete:
+            if asked.response_started or not asked.more_body:
+                self._close()
+                return
+            asked.disconnected = True  # what is wrong is its body: this is its answer
+            asked.message_event.set()
+        body = message.encode()
+        self.transport.write(
+            STATUS_LINE[status] + b"content-type: text/plain; charset=utf-8\r\nx-content-type-options: nosniff\r\n"
+            b"content-length: %d\r\nconnection: close\r\n\r\n%s" % (len(body), body)
+        )
+        self.transport.write_eof()
+        self.loop.call_later(_LINGER_S, self._close)
+
+    def _close(self) -> None:
+        self.transport.close()
+        self._expect_taking()
+
+    def _expect_taking(self) -> None:
+        self._forget_taking()
+        self._waiting_bytes = self.transport.get_write_buffer_size()
+        if self._waiting_bytes:
+            self._taking_timer = self.loop.call_later(self.limits.stall_s, self._look_at_taking)
+
+    def _forget_taking(self) -> None:
+        if self._taking_timer:
+            self._taking_timer.cancel()
+            self._taking_timer = None
+
+    def _look_at_taking(self) -> None:
+        # While this runs nothing is written: it is paused or over, so that the rest can only become less.
+        if self.transport.get_write_buffer_size() < self._waiting_bytes:
+            self._expect_taking()
+        else:
+            self.transport.abort()
