@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from api.cli import keys, migrate, schema, serve, sources, worker
+from api.cli import discover, keys, migrate, schema, serve, sources, test, watch, worker
 from api.cli.exit_codes import ExitCode, Stop
 from domain.errors import ProblemError, StartRefused
 
@@ -27,6 +27,9 @@ app.command()(migrate.migrate)
 app.command()(schema.schema)
 app.add_typer(keys.app, name="keys")
 app.add_typer(sources.app, name="sources")
+app.command("test")(test.connection_test)
+app.command()(discover.discover)
+app.command()(watch.watch)
 
 
 def _show_version(is_wanted: bool) -> None:

@@ -7,15 +7,16 @@ reading them needs no second protocol. https://github.com/enisdenjo/graphql-sse/
 import json
 import random
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from types import TracebackType
-from typing import Any, NoReturn, Self
-
-import httpx
+from typing import TYPE_CHECKING, Any, NoReturn, Self
 
 from api.cli.address import KEY_VARIABLE, Address
 from api.cli.exit_codes import ExitCode, Stop
+
+if TYPE_CHECKING:  # it takes 0.15 s to import, which `--help` need not wait for
+    import httpx
 
 CONNECT_TIMEOUT_S = 10.0
 SILENCE_S = 30.0  # without a byte; event streams say something every 12 s
@@ -54,6 +55,8 @@ class Server:
         on_found: Callable[[], None],
         give_up_after_s: float = GIVE_UP_AFTER_S,
     ) -> None:
+        import httpx
+
         self.address = address
         self._on_lost = on_lost
         self._on_found = on_found
@@ -80,7 +83,7 @@ class Server:
         except Lost as lost:
             raise self._away(lost) from lost
 
-    def follow(self, document: str, variables: Callable[[], Variables]) -> Iterator[dict[str, Any]]:
+    def follow(self, document: str, variables: Callable[[], Variables]) -> Generator[dict[str, Any]]:
         """`data` of each event until the subscription is complete; close it.
 
         After a lost connection it asks again, with what `variables` says then: that is where a cursor comes in. The
@@ -123,14 +126,17 @@ class Server:
         raise Lost("the server ended the stream")
 
     @contextmanager
-    def _sent(self, document: str, variables: Variables, *, accept: str) -> Iterator[httpx.Response]:
+    def _sent(self, document: str, variables: Variables, *, accept: str) -> Iterator["httpx.Response"]:
+        import httpx
+
         body = json.dumps({"query": document, "variables": variables})
         headers = {"accept": accept, "content-type": "application/json"}
         try:
             with self._http.stream("POST", self.address.url, content=body, headers=headers) as response:
                 yield response
         except httpx.TimeoutException as error:
-            raise Lost("it accepts connections and says nothing" if _was_connected(error) else "timed out") from error
+            is_silent = isinstance(error, httpx.ReadTimeout | httpx.WriteTimeout)
+            raise Lost("it accepts connections and says nothing" if is_silent else "timed out") from error
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise Lost(_reason(error)) from error
 
@@ -183,7 +189,7 @@ class Server:
             ExitCode.UNAVAILABLE,
         )
 
-    def _stranger(self, response: httpx.Response) -> Stop:
+    def _stranger(self, response: "httpx.Response") -> Stop:
         return _stranger(response, self.address.url)
 
 
@@ -195,7 +201,7 @@ class Pauses:
 
     def next_s(self) -> float:
         """The next pause. Its random part keeps many clients from coming back at the same moment."""
-        longest_s = min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2**self.count)
+        longest_s = min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2.0 ** min(self.count, 10))
         self.count += 1
         return longest_s * random.uniform(0.5, 1.0)  # noqa: S311  # no secret
 
@@ -235,11 +241,11 @@ def _lines(pieces: Iterator[bytes]) -> Iterator[bytes]:
             raise Lost("an event is too large")
 
 
-def _pieces(response: httpx.Response) -> Iterator[bytes]:
+def _pieces(response: "httpx.Response") -> Iterator[bytes]:
     yield from response.iter_bytes()
 
 
-def _read(response: httpx.Response) -> bytes:
+def _read(response: "httpx.Response") -> bytes:
     """The whole body, within its bounds."""
     begun_s, body = time.monotonic(), bytearray()
     for piece in response.iter_bytes():
@@ -251,7 +257,7 @@ def _read(response: httpx.Response) -> bytes:
     return bytes(body)
 
 
-def _decoded(body: bytes, response: httpx.Response, url: str) -> dict[str, Any]:
+def _decoded(body: bytes, response: "httpx.Response", url: str) -> dict[str, Any]:
     if response.is_redirect:
         raise Stop(f"{url} leads to another address. Give that one with HEADWATER_URL or --url.", ExitCode.UNAVAILABLE)
     if _media_type(response) not in ("application/json", "application/graphql-response+json"):
@@ -259,7 +265,7 @@ def _decoded(body: bytes, response: httpx.Response, url: str) -> dict[str, Any]:
     return _parsed(body, response, url)
 
 
-def _parsed(body: bytes, response: httpx.Response, url: str) -> dict[str, Any]:
+def _parsed(body: bytes, response: "httpx.Response", url: str) -> dict[str, Any]:
     try:
         answer = json.loads(body)
     except (ValueError, RecursionError):
@@ -277,7 +283,7 @@ def _are_errors(errors: object) -> bool:
     return isinstance(errors, list) and bool(errors) and all(isinstance(error, dict) for error in errors)
 
 
-def _stranger(response: httpx.Response, url: str) -> Stop:
+def _stranger(response: "httpx.Response", url: str) -> Stop:
     return Stop(
         f"What answers at {url} is no Headwater server (status {response.status_code}, "
         f"{_media_type(response) or 'no media type'}). Say where it is with HEADWATER_URL or --url.",
@@ -285,13 +291,9 @@ def _stranger(response: httpx.Response, url: str) -> Stop:
     )
 
 
-def _media_type(response: httpx.Response) -> str:
+def _media_type(response: "httpx.Response") -> str:
     media_type: str = response.headers.get("content-type", "")
     return media_type.partition(";")[0].strip().lower()
-
-
-def _was_connected(error: httpx.TimeoutException) -> bool:
-    return isinstance(error, httpx.ReadTimeout | httpx.WriteTimeout)
 
 
 def _reason(error: Exception) -> str:

@@ -23,12 +23,12 @@ def advise(out: Output, remedies: Sequence[Mapping[str, Any]]) -> None:
     """What would help, with the statement to run on a line of its own."""
     if not remedies:
         return
-    out.line("")
-    out.line("Advice:")
+    out.say("")
+    out.say("Advice:")
     for remedy in remedies:
-        out.line(f"  {remedy['title']}")
-        out.line(f"    {remedy['detail']}")
+        out.say(f"  {remedy['title']}")
+        out.say(f"    {remedy['detail']}")
         for statement in (remedy["statement"] or "").splitlines():
-            out.line(f"    {statement}")
+            out.say(f"    {statement}")
         if remedy["docs"]:
-            out.line(f"    See {remedy['docs']}")
+            out.say(f"    See {remedy['docs']}")

@@ -4,6 +4,7 @@ Without a terminal there are no colours and nothing is cut to a width; `NO_COLOR
 """
 
 import json
+import re
 import sys
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
@@ -15,6 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 _UNBOUND = 10_000  # columns of a file
+_CHANGE = re.compile(r"(\w+?)s_(added|removed|modified)")
 
 # What separates lines, turns the direction of writing, or is a command to the terminal: names in other people's
 # databases may hold it.
@@ -52,11 +54,11 @@ class Output(Console):
         """Whether a line can be drawn anew."""
         return self.is_screen and not self.is_dumb_terminal
 
-    def line(self, *parts: str | Text) -> None:
+    def say(self, *parts: str | Text) -> None:
         """One line of text; what is not meant as text for a terminal is shown as an escape."""
         self.print(Text.assemble(*(part if isinstance(part, Text) else Text(shown(part)) for part in parts)))
 
-    def json(self, value: object) -> None:  # type: ignore[override]  # rich's own pretty-prints; this is for programs
+    def json_line(self, value: object) -> None:
         """One JSON document in one line, in ASCII: safe in every locale, on every terminal."""
         self.file.write(json.dumps(value) + "\n")
         self.file.flush()
@@ -136,3 +138,14 @@ def fact(said: Mapping[str, Any]) -> str:
 def facts(said: Iterable[Mapping[str, Any]]) -> str:
     """All of them in one line."""
     return ", ".join(map(fact, said))
+
+
+def changes(counts: Iterable[Mapping[str, Any]]) -> str:
+    """From counts such as `tables_added`: `12 tables added, 1 column modified`; `no change` without any."""
+    told = []
+    for count in counts:
+        match = _CHANGE.fullmatch(count["name"])
+        if match is not None and count["value"] != "0":
+            plural = "" if count["value"] == "1" else "s"
+            told.append(f"{number(int(count['value']))} {match[1].replace('_', ' ')}{plural} {match[2]}")
+    return ", ".join(told) or "no change"

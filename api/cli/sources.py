@@ -1,19 +1,23 @@
 """`headwater sources`: list, show, add, remove."""
 
+import getpass
 import os
+import shlex
 import sys
 from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
+from rich.text import Text
 
+from api.cli.asking import is_agreed
 from api.cli.connecting import JsonOption, Session, UrlOption, connected
 from api.cli.exit_codes import ExitCode, Stop
-
-if TYPE_CHECKING:
-    from rich.text import Text
+from api.cli.naming import find_source
+from api.cli.problems import stop
+from api.cli.render import facts, milliseconds, number, utc, word
 
 _MAX_PASSWORD_BYTES = 64 * 1024
 _PAGE, _MAX_PAGES = 100, 100
@@ -102,14 +106,12 @@ def show(
     name: Annotated[str, typer.Argument(help="The source.")], url: UrlOption = None, json: JsonOption = False
 ) -> None:
     """Show one source: how it is reached, how it is doing, what is known of it."""
-    from api.cli.naming import find_source
-
     with connected(url) as session:
         found = session.server.ask(_SHOW, id=find_source(session.server, name)["id"])["dataSource"]
         if found is None:
             raise Stop("The source was removed this very moment. `headwater sources` lists those that are left.")
         if json:
-            session.out.json(found)
+            session.out.json_line(found)
         else:
             _show(session, found)
 
@@ -143,8 +145,6 @@ def add(
     A password is never an argument: everybody on this machine could read it in the list of processes. Without one of
     the three ways to give it, a terminal is asked for it.
     """
-    from api.cli.problems import stop
-
     network = {"--host": host, "--database": database, "--user": user}
     extras = {"--port": port, "--tls": tls, "--ca-file": ca_file}
     ways = {"--password-env": password_env, "--password-stdin": password_stdin or None, "--password-ref": password_ref}
@@ -178,12 +178,12 @@ def add(
         if answer["__typename"] != "DataSourcePayload":
             stop(answer)
         if json:
-            session.out.json({key: answer[key] for key in ("created", "unchanged", "dataSource")})
+            session.out.json_line({key: answer[key] for key in ("created", "unchanged", "dataSource")})
             return
         what = "Added" if answer["created"] else "Unchanged:" if answer["unchanged"] else "Changed"
-        session.out.line(f"{what} {answer['dataSource']['name']} ({_kind(kind.name)}).")
-        quoted = shell_word(name)
-        session.err.line(f"Next: headwater test {quoted}, then headwater discover {quoted}")
+        session.out.say(f"{what} {answer['dataSource']['name']} ({_kind(kind.name)}).")
+        quoted = shlex.quote(name)
+        session.err.say(f"Next: headwater test {quoted}, then headwater discover {quoted}")
 
 
 @app.command()
@@ -194,10 +194,6 @@ def remove(
     json: JsonOption = False,
 ) -> None:
     """Remove a source, its secrets and all that was discovered in it."""
-    from api.cli.asking import is_agreed
-    from api.cli.naming import find_source
-    from api.cli.problems import stop
-
     with connected(url) as session:
         found = find_source(session.server, name)
         question = f"Remove {found['name']}, its secrets and all that was discovered in it?"
@@ -207,28 +203,21 @@ def remove(
         if answer["__typename"] != "DeletePayload":
             stop(answer)
         if json:
-            session.out.json({"id": answer["id"], "name": found["name"], "deleted": answer["deleted"]})
+            session.out.json_line({"id": answer["id"], "name": found["name"], "deleted": answer["deleted"]})
         else:
-            session.out.line(f"Removed {found['name']}.")
-
-
-def shell_word(text: str) -> str:
-    """As it is typed in a shell."""
-    import shlex
-
-    return shlex.quote(text)
+            session.out.say(f"Removed {found['name']}.")
 
 
 def _list(session: Session, is_json: bool) -> None:
     found, is_all = _all(session)
     if is_json:
-        session.out.json(found)
+        session.out.json_line(found)
     elif found:
         _table(session, found)
     else:
-        session.err.line("No source is registered yet. `headwater sources add --help` tells how.")
+        session.err.say("No source is registered yet. `headwater sources add --help` tells how.")
     if not is_all:
-        session.err.line(f"These are the first {len(found)}; there are more.")
+        session.err.say(f"These are the first {len(found)}; there are more.")
 
 
 def _all(session: Session) -> tuple[list[dict[str, Any]], bool]:
@@ -246,8 +235,6 @@ def _all(session: Session) -> tuple[list[dict[str, Any]], bool]:
 
 def _table(session: Session, found: Sequence[dict[str, Any]]) -> None:
     """As many columns as the terminal has room for, the most telling ones first."""
-    from api.cli.render import number, utc, word
-
     columns: dict[str, list[str | Text]] = {
         "NAME": [each["name"] for each in found],
         "KIND": [_kind(each["kind"]) for each in found],
@@ -266,10 +253,6 @@ def _table(session: Session, found: Sequence[dict[str, Any]]) -> None:
 
 
 def _show(session: Session, found: dict[str, Any]) -> None:
-    from rich.text import Text
-
-    from api.cli.render import facts, milliseconds, number, shown, utc, word
-
     connection, health, freshness = found["connection"], found["health"], found["freshness"]
     options = facts(connection["options"])
     rows: list[tuple[str, str | Text | None]] = [
@@ -286,9 +269,16 @@ def _show(session: Session, found: dict[str, Any]) -> None:
         ("options", options),
         ("password", found["credential"] and _credential(found["credential"])),
         ("health", _health(health)),
-        ("latency", health["latencyP50Ms"] and f"{milliseconds(health['latencyP50Ms'])}, 19 of 20 answers within "
-         f"{milliseconds(health['latencyP95Ms'])}"),
-        ("tables", f"{_count(found['tables']['totalCount'])} in {_count(found['namespaces']['totalCount'])} namespaces"),
+        (
+            "latency",
+            health["latencyP50Ms"]
+            and f"{milliseconds(health['latencyP50Ms'])}, 19 of 20 answers within "
+            f"{milliseconds(health['latencyP95Ms'])}",
+        ),
+        (
+            "tables",
+            f"{_count(found['tables']['totalCount'])} in {_count(found['namespaces']['totalCount'])} namespaces",
+        ),
         ("revision", f"{number(found['revision'])}, discovered {utc(found['lastDiscoveredAt'])}"),
         ("coverage", freshness["discoveredAt"] and f"{freshness['coverage']:.0%}"),
         ("last test", utc(found["lastTestedAt"])),
@@ -298,39 +288,31 @@ def _show(session: Session, found: dict[str, Any]) -> None:
     out = session.out
     for name, value in rows:
         if value:
-            out.line(Text(f"{name:<12} ", style="bold"), value)
+            out.say(Text(f"{name:<12} ", style="bold"), value)
     for part in health["parts"]:
-        out.line(f"  {part['name']:<12} {number(part['score'])} of 100, weight {part['weight']:.0%}: {part['why']}")
+        out.say(f"  {part['name']:<12} {number(part['score'])} of 100, weight {part['weight']:.0%}: {part['why']}")
     if found["operations"]["nodes"]:
-        out.line("")
-        out.line("Latest operations:")
+        out.say("")
+        out.say("Latest operations:")
     for each in found["operations"]["nodes"]:
         revision = f", revision {each['publishedRevision']}" if each["publishedRevision"] else ""
         kind = each["kind"].lower().replace("_", " ")
-        out.line(f"  {utc(each['createdAt'])}  {kind}, ", word(each["state"]), shown(f"{revision} ({each['actor']})"))
+        out.say(f"  {utc(each['createdAt'])}  {kind}, ", word(each["state"]), f"{revision} ({each['actor']})")
     for each in freshness["unread"]:
-        out.line(f"not read: {each['fqn']}: {each['reason']}")
+        out.say(f"not read: {each['fqn']}: {each['reason']}")
 
 
-def _health(health: dict[str, Any]) -> "Text":
-    from rich.text import Text
-
-    from api.cli.render import number, utc, word
-
+def _health(health: dict[str, Any]) -> Text:
     score = "" if health["score"] is None else f", score {number(health['score'])} of 100"
     return Text.assemble(word(health["status"]), f"{score}, since {utc(health['since'])}")
 
 
 def _credential(credential: dict[str, Any]) -> str:
-    from api.cli.render import utc
-
     where = "sealed" if credential["locator"] is None else f"in {credential['store']}:{credential['locator']}"
     return f"{where}, version {credential['version']} of {utc(credential['rotatedAt'])}"
 
 
 def _count(count: dict[str, Any]) -> str:
-    from api.cli.render import number
-
     return number(count["value"]) if count["exact"] else f"about {number(count['value'])}"
 
 
@@ -363,7 +345,9 @@ def _encryption(tls: Tls | None, ca_file: Path | None) -> dict[str, Any]:
     return said
 
 
-def _password(session: Session, variable: str | None, is_on_stdin: bool, reference: str | None) -> dict[str, Any] | None:
+def _password(
+    session: Session, variable: str | None, is_on_stdin: bool, reference: str | None
+) -> dict[str, Any] | None:
     """The password as the server takes it; None without one."""
     if reference is not None:
         store, separator, locator = reference.partition(":")
@@ -382,7 +366,5 @@ def _password(session: Session, variable: str | None, is_on_stdin: bool, referen
         return {"literal": text}
     if not (sys.stdin.isatty() and session.err.is_screen):
         return None
-    import getpass
-
     typed = getpass.getpass("Password (empty for none): ")
     return {"literal": typed} if typed else None
