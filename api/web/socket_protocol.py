@@ -1,6 +1,8 @@
 """uvicorn's WebSocket protocol, in bounds: for clients that take nothing, say nothing, or send what is no WebSocket."""
 
-from uvicorn._types import ASGISendEvent
+import asyncio
+
+from uvicorn._types import ASGIReceiveEvent, ASGISendEvent
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.frames import CloseCode, Frame
 
@@ -8,6 +10,7 @@ PING_INTERVAL_S = 20.0
 # A client that has gone without a word answers no ping. Longer than a socket may stall, so that one that is only slow
 # is told so by the code that it is closed with.
 PING_TIMEOUT_S = 75.0
+TURN_BYTES = 4_096  # parsed before everybody else has their turn: up to 682 frames, a few milliseconds
 MAX_FRAGMENTS = 1_024  # of one message: the bound on its bytes does not see empty ones
 _LINGER_S = 12.0  # uvicorn itself waits 10 s for the client's close frame
 
@@ -17,22 +20,55 @@ class SocketProtocol(WebSocketsSansIOProtocol):
 
     - A close waits neither behind unsent bytes nor for ever: uvicorn lets every message wait until the client has taken
       what was sent before, the close frame too, and then flushes without a bound.
+    - What one client sends is parsed piece by piece: the loop reads megabytes at once, and a megabyte of pings would
+      take a second in which nobody else is served.
     - Pongs are not heaped up for a client that pings and reads nothing.
+    - Who broke the protocol is told by which code, however much is still under way.
     - A message has a bounded number of fragments.
     - A handshake that is no HTTP to websockets' taste is answered; uvicorn would leave it open without a word.
     - Text that is no UTF-8 and a refused handshake are the client's mistakes, not errors in our log.
     """
 
+    _unparsed = b""  # no more than one read brings: nothing is read while there is some
+    _next_turn: asyncio.Handle | None = None
     _owed_pong = b""
+    _has_failed = False
     _is_dropped_later = False
 
     def data_received(self, data: bytes) -> None:
-        """Whatever it leads to, a connection that is closing is dropped when the client does not take the rest."""
-        super().data_received(data)
+        """Parses it, the first piece at once."""
+        if self._has_failed:
+            return
+        self._unparsed += data
+        if self._next_turn is None and not self.read_paused:
+            self._parse_piece()
+
+    async def receive(self) -> ASGIReceiveEvent:
+        """The next message. What comes behind it is parsed, or read, when all that was parsed is taken."""
+        message = await self.queue.get()
+        if self.read_paused and self.queue.empty():
+            self.read_paused = False
+            self._go_on()
+        return message
+
+    def _parse_piece(self) -> None:
+        self._next_turn = None
+        piece, self._unparsed = self._unparsed[:TURN_BYTES], self._unparsed[TURN_BYTES:]
+        super().data_received(piece)
         if self.conn.handshake_exc is not None and not self.handshake_initiated:
             self._refuse_handshake()
         if self.transport.is_closing():
-            self._drop_later()
+            self._unparsed = b""
+            self._drop_later()  # the client may take the rest, but not for ever
+        elif not self.read_paused:
+            self._go_on()
+
+    def _go_on(self) -> None:
+        if not self._unparsed:
+            self.transport.resume_reading()
+        elif self._next_turn is None:
+            self.transport.pause_reading()
+            self._next_turn = self.loop.call_soon(self._parse_piece)
 
     def handle_cont(self, event: Frame) -> None:
         """One more fragment of a message."""
@@ -51,24 +87,39 @@ class SocketProtocol(WebSocketsSansIOProtocol):
     def handle_ping(self) -> None:
         """Answers at once; while the client takes nothing, only its latest ping is remembered (RFC 6455, 5.5.3)."""
         pongs = self.conn.data_to_send()
+        if self.close_sent or not pongs:
+            return
         if self.writable.is_set():
             self.transport.write(b"".join(pongs))
-        elif pongs:
+        else:
             self._owed_pong = pongs[-1]
 
     def resume_writing(self) -> None:
         """The client took what was sent."""
         super().resume_writing()
-        if self._owed_pong:
+        if self._owed_pong and not self.close_sent:
             self.transport.write(self._owed_pong)
             self._owed_pong = b""
 
     def handle_parser_exception(self) -> None:
-        """What came is no WebSocket frame."""
-        if self.conn.close_sent is None:  # frames that came before the handshake was answered: none can be sent back
+        """What came is no WebSocket frame: says so, and reads on without looking until the client goes.
+
+        Closing at once, as uvicorn does, resets a connection on which unread bytes lie, and the client that is still
+        sending its too large message never learns why.
+        """
+        closing = self.conn.close_sent
+        if closing is None:  # frames that came before the handshake was answered: none can be sent back
             self.transport.abort()
             return
-        super().handle_parser_exception()
+        self._has_failed = self.close_sent = True
+        self._unparsed = b""
+        self.queue.put_nowait({"type": "websocket.disconnect", "code": closing.code, "reason": closing.reason})
+        self.transport.write(b"".join(self.conn.data_to_send()))
+        self.transport.write_eof()
+        if self.close_timer is None:  # uvicorn closes at once where there is none
+            self.close_timer = self.loop.call_later(_LINGER_S, self.transport.abort)
+        self.read_paused = False
+        self.transport.resume_reading()
 
     async def send(self, message: ASGISendEvent) -> None:
         """Passes a message on; a close goes out at once, and what is left unsent after a while is dropped."""
@@ -76,6 +127,7 @@ class SocketProtocol(WebSocketsSansIOProtocol):
             self.writable.set()
         await super().send(message)
         if message["type"] == "websocket.close":
+            self._go_on()
             self._drop_later()
         elif message["type"] == "websocket.http.response.body":
             self.handshake_complete = True  # refused; uvicorn would log that nobody answered it
