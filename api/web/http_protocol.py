@@ -4,6 +4,8 @@ uvicorn's only deadline is the one for the first byte of a further request (`tim
 on how large the head of a request is.
 """
 
+import socket
+import struct
 from asyncio import TimerHandle, Transport
 from typing import ClassVar
 
@@ -11,6 +13,7 @@ from msgspec import Struct
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
 _LINGER_S = 2.0  # for a client that is refused to end its sending: closed at once, it might not see why
+_NO_LINGER = struct.pack("ii", 1, 0)  # on, 0 s: a reset, and the unsent is forgotten (socket(7), SO_LINGER)
 
 
 class ConnectionLimits(Struct, frozen=True):
@@ -24,6 +27,14 @@ class ConnectionLimits(Struct, frozen=True):
 def http_protocol(limits: ConnectionLimits) -> type["HttpProtocol"]:
     """The class of connections with these bounds; uvicorn makes the connections itself."""
     return type("HttpProtocol", (HttpProtocol,), {"limits": limits})
+
+
+def drop(transport: Transport) -> None:
+    """Ends a connection at once. Closed in the usual way, the kernel would go on offering what was not taken."""
+    connection = transport.get_extra_info("socket")
+    if connection is not None:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGER)
+    transport.abort()
 
 
 class HttpProtocol(HttpToolsProtocol):
@@ -111,7 +122,7 @@ class HttpProtocol(HttpToolsProtocol):
     def shutdown(self) -> None:
         """The server goes: a client that takes nothing is not waited for."""
         if self.flow.write_paused:
-            self.transport.abort()
+            drop(self.transport)
         else:
             super().shutdown()
 
@@ -171,4 +182,4 @@ class HttpProtocol(HttpToolsProtocol):
         if self.transport.get_write_buffer_size() < self._waiting_bytes:
             self._expect_taking()
         else:
-            self.transport.abort()
+            drop(self.transport)

@@ -1,199 +1,32 @@
-"""The view behind a real server, with a schema of the test's own."""
+"""The view behind a real server."""
 
 import asyncio
 import contextlib
 import json
 import socket
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
+import struct
+import time
+from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx
 import pytest
 import pytest_asyncio
-import strawberry
-import uvicorn
-from starlette.applications import Starlette
-from starlette.middleware import Middleware
-from websockets.asyncio.client import ClientConnection, connect
+from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.typing import Origin, Subprotocol
 
-from api.web.auth import Gate
-from api.web.graphql_view import GraphqlView, WebLimits
-from api.web.http_protocol import ConnectionLimits, http_protocol
-from api.web.middleware import RequestIds, SecurityHeaders
-from api.web.socket import MAX_FRAME_BYTES, SocketLimits
-from api.web.socket_protocol import SocketProtocol
+from api.web.socket import MAX_FRAME_BYTES
+from tests.servers.served_view import GRAPHQL_JSON, KEY, Served, hear, say, serve, until
 
-GRAPHQL_JSON = "application/graphql-response+json"
-LIMITS = WebLimits(
-    max_body_bytes=10_000,
-    body_timeout_s=0.5,
-    operation_timeout_s=1.0,
-    socket=SocketLimits(init_timeout_s=0.5, max_operations=5, stall_s=0.5),
-)
-CONNECTION_LIMITS = ConnectionLimits(head_timeout_s=0.5, stall_s=0.5)
-KEY = "a-key-of-sixteen-characters-or-more"
-
-
-class Journal:
-    """What resolvers did."""
-
-    def __init__(self) -> None:
-        self.running = 0
-        self.cancelled = 0
-
-
-@strawberry.type
-class Query:
-    @strawberry.field
-    def viewer(self, info: strawberry.Info[Any, None]) -> str:
-        return str(info.context["viewer"].name)
-
-    @strawberry.field
-    def echo(self, text: str) -> str:
-        return text
-
-    @strawberry.field
-    async def forever(self, info: strawberry.Info[Any, None]) -> str:
-        journal = info.context["journal"]
-        journal.running += 1
-        try:
-            await asyncio.sleep(3600)
-        except asyncio.CancelledError:
-            journal.cancelled += 1
-            raise
-        finally:
-            journal.running -= 1
-        return "never"
-
-
-@strawberry.type
-class Mutation:
-    @strawberry.mutation
-    def change(self) -> str:
-        return "changed"
-
-
-@strawberry.type
-class Subscription:
-    @strawberry.subscription
-    async def count(self, to: int) -> AsyncGenerator[int]:
-        for number in range(to):
-            yield number
-
-    @strawberry.subscription
-    async def endless(self, info: strawberry.Info[Any, None], padding: int = 0) -> AsyncGenerator[str]:
-        journal = info.context["journal"]
-        journal.running += 1
-        try:
-            while True:
-                yield "x" * padding
-        finally:
-            journal.running -= 1
-
-    @strawberry.subscription
-    async def silent(self, info: strawberry.Info[Any, None]) -> AsyncGenerator[int]:
-        journal = info.context["journal"]
-        journal.running += 1
-        try:
-            await asyncio.sleep(3600)
-            yield 1
-        finally:
-            journal.running -= 1
-
-
-SCHEMA = strawberry.Schema(Query, Mutation, Subscription)
-
-
-class Served:
-    """One running server."""
-
-    def __init__(self, view: GraphqlView, journal: Journal, port: int) -> None:
-        self.view = view
-        self.journal = journal
-        self.address = f"127.0.0.1:{port}"
-        self.url = f"http://{self.address}/graphql"
-
-    async def post(self, body: Any, *, accept: str = GRAPHQL_JSON, **headers: str) -> httpx.Response:
-        content = body if isinstance(body, bytes) else json.dumps(body).encode()
-        given = {"content-type": "application/json", "accept": accept} | {
-            name.replace("_", "-"): value for name, value in headers.items()
-        }
-        async with httpx.AsyncClient(trust_env=False, verify=False, timeout=10) as client:  # noqa: S501
-            return await client.post(self.url, content=content, headers=given)
-
-    async def get(self, accept: str = GRAPHQL_JSON, **parameters: str) -> httpx.Response:
-        async with httpx.AsyncClient(trust_env=False, verify=False, timeout=10) as client:  # noqa: S501
-            return await client.get(self.url, params=parameters, headers={"accept": accept})
-
-    @contextlib.asynccontextmanager
-    async def socket(self, *, init: bool = True, **options: Any) -> AsyncIterator[ClientConnection]:
-        options.setdefault("subprotocols", [Subprotocol("graphql-transport-ws")])
-        async with connect(f"ws://{self.address}/graphql", proxy=None, compression=None, **options) as opened:
-            if init:
-                await say(opened, type="connection_init")
-                assert await hear(opened) == {"type": "connection_ack"}
-            yield opened
-
-    async def all_ended(self) -> None:
-        await _until(lambda: not self.journal.running)
-
-    async def begun(self) -> None:
-        await _until(lambda: self.journal.running > 0)
-
-
-@contextlib.asynccontextmanager
-async def serve(admin_key: str | None = None) -> AsyncIterator[Served]:
-    journal = Journal()
-    view = GraphqlView(
-        schema=SCHEMA,
-        gate=Gate(admin_key),
-        new_context=lambda viewer: {"viewer": viewer, "journal": journal},
-        limits=LIMITS,
-    )
-    app = Starlette(routes=view.routes(), middleware=[Middleware(RequestIds), Middleware(SecurityHeaders)])
-    server = uvicorn.Server(
-        uvicorn.Config(
-            app,
-            lifespan="off",
-            log_config=None,
-            server_header=False,
-            proxy_headers=False,
-            http=http_protocol(CONNECTION_LIMITS),
-            ws=SocketProtocol,
-            ws_max_size=MAX_FRAME_BYTES,
-            timeout_graceful_shutdown=2,
-        )
-    )
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        listener.listen()
-        listener.setblocking(False)
-        serving = asyncio.create_task(server._serve([listener]))
-        yield Served(view, journal, listener.getsockname()[1])
-        server.should_exit = True
-        await asyncio.wait_for(serving, 10)
+_TCP_CLOSE = 7  # of the states in Linux' tcp_states.h
+MULTIPART = "multipart/mixed;boundary=graphql;subscriptionSpec=1.0"
 
 
 @pytest_asyncio.fixture
 async def served() -> AsyncIterator[Served]:
     async with serve() as running:
         yield running
-
-
-async def _until(holds: Callable[[], bool]) -> None:
-    async with asyncio.timeout(3):
-        while not holds():  # noqa: ASYNC110  # resolvers run in the server, which knows no event of ours
-            await asyncio.sleep(0.01)
-
-
-async def say(opened: ClientConnection, **message: Any) -> None:
-    await opened.send(json.dumps(message))
-
-
-async def hear(opened: ClientConnection) -> Any:
-    return json.loads(await asyncio.wait_for(opened.recv(), 5))
 
 
 async def close_code(opened: ClientConnection) -> int:
@@ -227,7 +60,9 @@ class TestHttp:
         assert (await served.post({"query": "mutation { change }"})).json() == {"data": {"change": "changed"}}
         refused = await served.get(query="mutation { change }")
         assert (refused.status_code, refused.headers["allow"]) == (405, "POST")
-        assert (await served.get("text/event-stream", query="mutation { change }")).text.count("changed") == 0
+        for accept in ("text/event-stream", MULTIPART):
+            refused = await served.get(accept, query="mutation { change }")
+            assert (refused.status_code, refused.headers["allow"]) == (405, "POST")
 
     @pytest.mark.parametrize("content_type", ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data"])
     async def test_forms_of_other_pages_are_refused(self, served: Served, content_type: str):
@@ -283,6 +118,13 @@ class TestHttp:
         await served.all_ended()
         assert served.journal.cancelled == 1
 
+    async def test_a_mutation_is_not_cut_short(self, served: Served):
+        asking = asyncio.create_task(served.post({"query": "mutation { changeSlowly }"}))
+        await served.begun()
+        asking.cancel()
+        await served.all_ended()
+        assert served.journal.cancelled == 0
+
     async def test_subscriptions_are_not_served_as_json(self, served: Served):
         refused = await served.post({"query": "subscription { count(to: 1) }"})
         assert refused.status_code == 406
@@ -334,35 +176,152 @@ class TestEventStream:
         refused = await served.post(b"{", accept="text/event-stream")
         assert (refused.status_code, refused.headers["content-type"]) == (400, "application/json; charset=utf-8")
 
-    @pytest.mark.parametrize("field", ["endless", "silent"])
-    async def test_ends_with_its_client(self, served: Served, field: str):
-        query = {"query": f"subscription {{ {field} }}"}
+    async def test_queries_and_mutations_as_events(self, served: Served):
+        for query, data in (
+            ("{ viewer }", '{"viewer":"local admin"}'),
+            ("mutation { change }", '{"change":"changed"}'),
+        ):
+            answer = await served.post({"query": query}, accept="text/event-stream")
+            assert answer.text == f':\n\nevent: next\ndata: {{"data":{data}}}\n\nevent: complete\ndata:\n\n'
+            assert answer.headers["content-type"] == "text/event-stream; charset=utf-8"
+            preferred = await served.post({"query": query}, accept="text/event-stream, application/json")
+            assert preferred.headers["content-type"] == "application/json; charset=utf-8"
+
+
+def parts(answer: httpx.Response) -> list[Any]:
+    """What is in the parts of a stream that has ended as it should."""
+    assert (answer.status_code, answer.headers["content-type"]) == (200, MULTIPART)
+    preamble, *between, epilogue = answer.text.split("\r\n--graphql")
+    assert (preamble, epilogue) == ("", "--\r\n")
+    assert all(part.startswith("\r\ncontent-type: application/json\r\n\r\n") for part in between)
+    return [json.loads(part) for part in (part.split("\r\n\r\n", 1)[1] for part in between)]
+
+
+class TestMultipart:
+    async def test_a_subscription(self, served: Served):
+        answer = await served.post({"query": "subscription { count(to: 2) }"}, accept=f"{MULTIPART}, application/json")
+        assert parts(answer) == [{"payload": {"data": {"count": 0}}}, {"payload": {"data": {"count": 1}}}]
+
+    async def test_errors_of_the_operation_are_in_the_payload(self, served: Served):
+        for query in ("subscription { nothing }", "subscription { count(to: 1) ", "subscription { failing }"):
+            answer = await served.post({"query": query}, accept=MULTIPART)
+            (part,) = parts(answer)
+            assert set(part) == {"payload"}
+            assert part["payload"]["errors"]
+
+    @pytest.mark.parametrize("query", ["{ viewer }", "mutation { change }"])
+    async def test_one_result_is_json_where_json_is_taken(self, served: Served, query: str):
+        answer = await served.post({"query": query}, accept=f"{MULTIPART}, application/json")
+        assert answer.headers["content-type"] == "application/json; charset=utf-8"
+        (part,) = parts(await served.post({"query": query}, accept=MULTIPART))
+        assert part == {"payload": answer.json()}
+
+    async def test_other_multiparts_are_not_this_one(self, served: Served):
+        query = {"query": "subscription { count(to: 1) }"}
+        assert (
+            await served.post(query, accept="multipart/mixed;deferSpec=20220824, application/json")
+        ).status_code == 406
+        assert (await served.post(query, accept="multipart/mixed")).status_code == 406
+
+    async def test_heartbeats(self, served: Served):
         async with (
             httpx.AsyncClient(trust_env=False, verify=False) as client,  # noqa: S501
-            client.stream("GET", served.url, params=query, headers={"accept": "text/event-stream"}) as answer,
+            client.stream(
+                "GET", served.url, params={"query": "subscription { silent }"}, headers={"accept": MULTIPART}
+            ) as answer,
+        ):
+            received = b""
+            async for chunk in answer.aiter_raw():
+                received += chunk
+                if received.count(b"{}") == 2:
+                    break
+        assert received == b"\r\n--graphql" + b"\r\ncontent-type: application/json\r\n\r\n{}\r\n--graphql" * 2
+        await served.all_ended()
+
+
+@pytest.mark.parametrize("accept", ["text/event-stream", MULTIPART])
+class TestStreams:
+    @pytest.mark.parametrize("field", ["endless", "silent"])
+    async def test_ends_with_its_client(self, served: Served, accept: str, field: str):
+        query = {"query": f"subscription {{ {field} }}"}
+        before = len(asyncio.all_tasks())
+        async with (
+            httpx.AsyncClient(trust_env=False, verify=False) as client,  # noqa: S501
+            client.stream("GET", served.url, params=query, headers={"accept": accept}) as answer,
         ):
             assert answer.status_code == 200
             await served.begun()
         await served.all_ended()
+        await until(lambda: len(asyncio.all_tasks()) <= before)
 
-    async def test_ends_when_the_server_stops(self, served: Served):
-        following = asyncio.create_task(served.get("text/event-stream", query="subscription { silent }"))
+    async def test_ends_when_the_server_stops(self, served: Served, accept: str):
+        following = asyncio.create_task(served.get(accept, query="subscription { silent }"))
         await served.begun()
         served.view.stop()
-        assert (await following).text == ":\n\n"
+        # Without its closing, so that the client comes back.
+        ended = await following
+        assert "complete" not in ended.text
+        assert not ended.text.endswith("--\r\n")
         await served.all_ended()
 
-    async def test_a_client_that_takes_nothing_is_let_go(self, served: Served):
-        host, _, port = served.address.partition(":")
-        reader, writer = await asyncio.open_connection(host, int(port), limit=1)
-        writer.write(
-            f"GET /graphql?query=subscription{{endless(padding:50000)}} HTTP/1.1\r\nHost: {served.address}\r\n"
-            "Accept: text/event-stream\r\n\r\n".encode()
-        )
-        await served.begun()
-        await served.all_ended()
-        writer.transport.abort()
-        del reader
+    async def test_a_head_without_a_body(self, served: Served, accept: str):
+        async with httpx.AsyncClient(trust_env=False, verify=False) as client:  # noqa: S501
+            answer = await client.head(
+                served.url, params={"query": "subscription { silent }"}, headers={"accept": accept}
+            )
+        assert answer.status_code == 200
+        assert served.journal.running == 0
+
+    async def test_a_client_that_takes_nothing_is_dropped(self, served: Served, accept: str):
+        stuck = Stuck(served, f"GET /graphql?query=subscription{{endless(padding:50000)}} HTTP/1.1\r\nAccept: {accept}")
+        async with stuck:
+            await served.begun()
+            await served.all_ended()
+            await stuck.dropped()
+
+    async def test_a_client_that_takes_nothing_does_not_hold_up_the_end(self, accept: str):
+        async with serve(stall_s=60) as served:
+            stuck = Stuck(
+                served, f"GET /graphql?query=subscription{{endless(padding:50000)}} HTTP/1.1\r\nAccept: {accept}"
+            )
+            await stuck.__aenter__()
+            await served.begun()
+            await asyncio.sleep(0.3)  # until all buffers are full
+            served.view.stop()
+            began_s = time.monotonic()
+        assert time.monotonic() - began_s < 1.5
+        await stuck.__aexit__()
+
+
+async def test_an_answer_that_is_not_taken_is_dropped(served: Served):
+    async with Stuck(served, "GET /graphql?query={large} HTTP/1.1") as stuck:
+        await stuck.dropped()
+
+
+class Stuck:
+    """A client that asks, and then takes nothing."""
+
+    def __init__(self, served: Served, head: str) -> None:
+        self._address = served.address
+        self._head = head
+
+    async def __aenter__(self) -> "Stuck":
+        host, _, port = self._address.partition(":")
+        self._socket = socket.socket()
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
+        self._socket.setblocking(False)
+        loop = asyncio.get_running_loop()
+        await loop.sock_connect(self._socket, (host, int(port)))
+        await loop.sock_sendall(self._socket, f"{self._head}\r\nHost: {self._address}\r\n\r\n".encode())
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._socket.close()
+
+    async def dropped(self) -> None:
+        """Returns once the server has reset the connection, without that a byte of it was read."""
+        state = struct.Struct("B")
+        await until(lambda: self._socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1) == state.pack(_TCP_CLOSE))
 
 
 class TestSocket:

@@ -1,0 +1,209 @@
+"""Our view behind a real server within the test's process, with a schema that tells what its resolvers do."""
+
+import asyncio
+import contextlib
+import json
+import socket
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from typing import Any
+
+import httpx
+import strawberry
+import uvicorn
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.typing import Subprotocol
+
+from api.web.auth import Gate
+from api.web.graphql_view import GraphqlView, WebLimits
+from api.web.http_protocol import ConnectionLimits, http_protocol
+from api.web.middleware import RequestIds, SecurityHeaders
+from api.web.socket import MAX_FRAME_BYTES, SocketLimits
+from api.web.socket_protocol import SocketProtocol
+
+GRAPHQL_JSON = "application/graphql-response+json"
+LIMITS = WebLimits(
+    max_body_bytes=10_000,
+    body_timeout_s=0.5,
+    operation_timeout_s=1.0,
+    heartbeat_s=0.2,
+    socket=SocketLimits(init_timeout_s=0.5, max_operations=5, stall_s=0.5),
+)
+KEY = "a-key-of-sixteen-characters-or-more"
+
+
+class Journal:
+    """What resolvers did."""
+
+    def __init__(self) -> None:
+        self.running = 0
+        self.cancelled = 0
+
+
+@strawberry.type
+class Query:
+    @strawberry.field
+    def viewer(self, info: strawberry.Info[Any, None]) -> str:
+        return str(info.context["viewer"].name)
+
+    @strawberry.field
+    def echo(self, text: str) -> str:
+        return text
+
+    @strawberry.field
+    def large(self) -> str:
+        return "x" * 50_000_000
+
+    @strawberry.field
+    async def forever(self, info: strawberry.Info[Any, None]) -> str:
+        journal = info.context["journal"]
+        journal.running += 1
+        try:
+            await asyncio.sleep(3600)
+        except asyncio.CancelledError:
+            journal.cancelled += 1
+            raise
+        finally:
+            journal.running -= 1
+        return "never"
+
+
+@strawberry.type
+class Mutation:
+    @strawberry.mutation
+    def change(self) -> str:
+        return "changed"
+
+    @strawberry.mutation
+    async def change_slowly(self, info: strawberry.Info[Any, None]) -> str:
+        journal = info.context["journal"]
+        journal.running += 1
+        try:
+            await asyncio.sleep(0.3)
+        except asyncio.CancelledError:
+            journal.cancelled += 1
+            raise
+        finally:
+            journal.running -= 1
+        return "changed"
+
+
+@strawberry.type
+class Subscription:
+    @strawberry.subscription
+    async def count(self, to: int) -> AsyncGenerator[int]:
+        for number in range(to):
+            yield number
+
+    @strawberry.subscription
+    async def failing(self) -> AsyncGenerator[int]:
+        raise RuntimeError("nobody's business")
+        yield 1
+
+    @strawberry.subscription
+    async def endless(self, info: strawberry.Info[Any, None], padding: int = 0) -> AsyncGenerator[str]:
+        journal = info.context["journal"]
+        journal.running += 1
+        try:
+            while True:
+                yield "x" * padding
+        finally:
+            journal.running -= 1
+
+    @strawberry.subscription
+    async def silent(self, info: strawberry.Info[Any, None]) -> AsyncGenerator[int]:
+        journal = info.context["journal"]
+        journal.running += 1
+        try:
+            await asyncio.sleep(3600)
+            yield 1
+        finally:
+            journal.running -= 1
+
+
+SCHEMA = strawberry.Schema(Query, Mutation, Subscription)
+
+
+class Served:
+    """One running server."""
+
+    def __init__(self, view: GraphqlView, journal: Journal, port: int) -> None:
+        self.view = view
+        self.journal = journal
+        self.address = f"127.0.0.1:{port}"
+        self.url = f"http://{self.address}/graphql"
+
+    async def post(self, body: Any, *, accept: str = GRAPHQL_JSON, **headers: str) -> httpx.Response:
+        content = body if isinstance(body, bytes) else json.dumps(body).encode()
+        given = {"content-type": "application/json", "accept": accept} | {
+            name.replace("_", "-"): value for name, value in headers.items()
+        }
+        async with httpx.AsyncClient(trust_env=False, verify=False, timeout=10) as client:  # noqa: S501
+            return await client.post(self.url, content=content, headers=given)
+
+    async def get(self, accept: str = GRAPHQL_JSON, **parameters: str) -> httpx.Response:
+        async with httpx.AsyncClient(trust_env=False, verify=False, timeout=10) as client:  # noqa: S501
+            return await client.get(self.url, params=parameters, headers={"accept": accept})
+
+    @contextlib.asynccontextmanager
+    async def socket(self, *, init: bool = True, **options: Any) -> AsyncIterator[ClientConnection]:
+        options.setdefault("subprotocols", [Subprotocol("graphql-transport-ws")])
+        async with connect(f"ws://{self.address}/graphql", proxy=None, compression=None, **options) as opened:
+            if init:
+                await say(opened, type="connection_init")
+                assert await hear(opened) == {"type": "connection_ack"}
+            yield opened
+
+    async def all_ended(self) -> None:
+        await until(lambda: not self.journal.running)
+
+    async def begun(self) -> None:
+        await until(lambda: self.journal.running > 0)
+
+
+@contextlib.asynccontextmanager
+async def serve(admin_key: str | None = None, *, stall_s: float = 0.5) -> AsyncIterator[Served]:
+    journal = Journal()
+    view = GraphqlView(
+        schema=SCHEMA,
+        gate=Gate(admin_key),
+        new_context=lambda viewer: {"viewer": viewer, "journal": journal},
+        limits=LIMITS,
+    )
+    app = Starlette(routes=view.routes(), middleware=[Middleware(RequestIds), Middleware(SecurityHeaders)])
+    server = uvicorn.Server(
+        uvicorn.Config(
+            app,
+            lifespan="off",
+            log_config=None,
+            server_header=False,
+            proxy_headers=False,
+            http=http_protocol(ConnectionLimits(head_timeout_s=0.5, stall_s=stall_s)),
+            ws=SocketProtocol,
+            ws_max_size=MAX_FRAME_BYTES,
+            timeout_graceful_shutdown=2,
+        )
+    )
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        listener.setblocking(False)
+        serving = asyncio.create_task(server._serve([listener]))
+        yield Served(view, journal, listener.getsockname()[1])
+        server.should_exit = True
+        await asyncio.wait_for(serving, 10)
+
+
+async def until(holds: Callable[[], bool]) -> None:
+    async with asyncio.timeout(3):
+        while not holds():  # noqa: ASYNC110  # resolvers run in the server, which knows no event of ours
+            await asyncio.sleep(0.01)
+
+
+async def say(opened: ClientConnection, **message: Any) -> None:
+    await opened.send(json.dumps(message))
+
+
+async def hear(opened: ClientConnection) -> Any:
+    return json.loads(await asyncio.wait_for(opened.recv(), 5))
