@@ -19,11 +19,11 @@ from api.web.probes import routes as probe_routes
 
 def build_view(headwater: Headwater, settings: Settings) -> GraphqlView:
     """The GraphQL endpoint over the services; `stop()` it before the server shuts down."""
-    key = settings.admin_key
+    key, limits = settings.admin_key, settings.document_limits
     return GraphqlView(
-        schema=build_schema(),
+        schema=build_schema(limits),
         gate=Gate(None if key is None else key.get_secret_value()),
-        new_context=lambda viewer: Context(headwater.services, viewer),
+        new_context=lambda viewer: Context(headwater.services, viewer, limits),
     )
 
 

@@ -1,10 +1,12 @@
 """The schema, put together."""
 
+from collections.abc import Callable, Sequence
 from functools import cache
 from typing import Any, Literal
 
 import strawberry
 from graphql import GraphQLError
+from strawberry.extensions import SchemaExtension
 from strawberry.federation import Schema
 from strawberry.federation.schema import FederationAny
 from strawberry.printer import print_schema
@@ -12,9 +14,8 @@ from strawberry.schema.config import StrawberryConfig
 from strawberry.types.execution import ExecutionContext
 
 from api.graphql.context import Info
-from api.graphql.documents import KnownDocuments
+from api.graphql.documents import Documents, ReadyDocuments
 from api.graphql.errors import ProblemsAsData, ReadableErrors
-from api.graphql.limits import BoundedDocument
 from api.graphql.mutations.data_source import DataSourceMutations
 from api.graphql.mutations.operation import OperationMutations
 from api.graphql.queries.data_source import DataSourceQueries
@@ -29,6 +30,7 @@ from api.graphql.types.data_source import DataSource
 from api.graphql.types.namespace import Namespace
 from api.graphql.types.problem import UnreachableProblem
 from api.graphql.types.table import Table
+from api.limits import DEFAULT_LIMITS, DocumentLimits
 from domain.errors import InvalidInput
 
 FEDERATION_VERSION: Literal["2.9"] = "2.9"  # one of the two composers in use refuses later ones
@@ -86,9 +88,10 @@ class HeadwaterSchema(Schema):
         """Nothing: `ReadableErrors` logs what it masks, and the others are the client's own."""
 
 
-def build_schema() -> HeadwaterSchema:
-    """The schema that is served."""
-    return _schema(Query)
+def build_schema(limits: DocumentLimits = DEFAULT_LIMITS) -> HeadwaterSchema:
+    """The schema that is served, answering documents within `limits`."""
+    documents = Documents(limits)
+    return _schema(Query, extensions=[ReadableErrors, lambda: ReadyDocuments(documents)])
 
 
 def schema_text() -> str:
@@ -102,14 +105,16 @@ def federated_sdl() -> str:
     return print_schema(_schema(FederatedQuery, is_sorted=True))
 
 
-def _schema(query: type, *, is_sorted: bool = False) -> HeadwaterSchema:
+def _schema(
+    query: type, *, extensions: Sequence[Callable[[], SchemaExtension]] = (), is_sorted: bool = False
+) -> HeadwaterSchema:
     # A sorted schema is for printing: Strawberry sorts copies of the types, and then finds no member of a union.
     return HeadwaterSchema(
         query=query,
         mutation=Mutation,
         subscription=Subscription,
         types=[UnreachableProblem, *_ENTITIES.values()],
-        extensions=[ReadableErrors, BoundedDocument, KnownDocuments],
+        extensions=extensions,
         config=StrawberryConfig(sort_schema=is_sorted, scalar_map=SCALARS),
         federation_version=FEDERATION_VERSION,
         exception_handlers=[ProblemsAsData()],

@@ -126,5 +126,5 @@ async def load_columns_named(info: Info, table: "Table", names: Sequence[str]) -
         return []
     parent = ObjectAt(table._entry.id, pin_of(table._entry))
     entries = await info.context.loaders.columns_named.load((parent, tuple(names)))
-    info.context.spend(len(entries))
+    info.context.spend(info, len(entries))
     return [column(table._source, entry, table) for entry in entries]

@@ -15,6 +15,7 @@ from strawberry.types.execution import ExecutionResult
 from api.bootstrap import Headwater, open_headwater
 from api.graphql.context import Context
 from api.graphql.schema import HeadwaterSchema, build_schema
+from api.limits import DEFAULT_LIMITS, DocumentLimits
 from api.settings import Settings
 from domain.models.access import Permission, Scope, Viewer
 
@@ -48,9 +49,9 @@ DISCOVER = """mutation ($id: ID!) {
 
 
 @cache
-def served_schema() -> HeadwaterSchema:
-    """Built once for all tests: it keeps nothing between operations."""
-    return build_schema()
+def served_schema(limits: DocumentLimits) -> HeadwaterSchema:
+    """Built once for all tests: it keeps nothing between operations but documents."""
+    return build_schema(limits)
 
 
 class Counted:
@@ -89,7 +90,11 @@ class Client:
     headwater: Headwater
     viewer: Viewer = EVERYTHING
     calls: Counter[str] = field(default_factory=Counter)
-    schema: HeadwaterSchema = field(default_factory=served_schema)
+    limits: DocumentLimits = DEFAULT_LIMITS
+
+    @property
+    def schema(self) -> HeadwaterSchema:
+        return served_schema(self.limits)
 
     async def ask(self, query: str, **variables: Any) -> ExecutionResult:
         """The answer with its errors."""
@@ -114,11 +119,11 @@ class Client:
 
     def context(self) -> Context:
         """One for each operation."""
-        return Context(CountedServices(self.headwater.services, self.calls), self.viewer)  # type: ignore[arg-type]
+        return Context(CountedServices(self.headwater.services, self.calls), self.viewer, self.limits)  # type: ignore[arg-type]
 
     def seen_by(self, viewer: Viewer) -> "Client":
         """The same house, somebody else."""
-        return Client(self.headwater, viewer, self.calls, self.schema)
+        return Client(self.headwater, viewer, self.calls, self.limits)
 
 
 @dataclass

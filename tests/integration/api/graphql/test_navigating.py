@@ -1,9 +1,11 @@
 """From every node to every neighbour, a bounded number of calls whatever the number of nodes."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from api.limits import DocumentLimits
 from tests.integration.api.graphql.conftest import DISCOVER, Client, MakeShop, Shop
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -256,9 +258,9 @@ async def test_a_source_in_all_its_attributes(client: Client, shop: Shop):
     assert all(one["reason"] for one in source["capabilities"] if not one["available"])
 
 
-async def test_a_document_that_leads_in_circles_ends(client: Client, shop: Shop, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("api.graphql.context.MAX_OBJECTS", 500)
-    turns = 12
+async def test_a_document_that_leads_in_circles_ends_while_it_is_answered(client: Client, shop: Shop):
+    client = replace(client, limits=DocumentLimits(max_cost=10**18, max_answer_values=500))
+    turns = 7
     query = "columns { nodes { table { " * turns + "name" + " } } }" * turns
     answer = await client.ask(f'{{ table(fqn: "shop.main.\\"order lines\\"") {{ {query} }} }}')
     assert answer.data == {"table": None}

@@ -60,7 +60,11 @@ async def test_an_unexpected_failure_of_a_subscription_is_masked():
 @pytest.mark.parametrize(
     ("query", "variables", "told"),
     [
-        ("{ dataSources(first: 99999999999) { nodes { id } } }", {}, "Int cannot represent non 32-bit signed integer"),
+        (
+            '{ dataSource(by: {name: "x"}) { health { checks(last: 9999999999) { at } } } }',
+            {},
+            "Int cannot represent non 32-bit signed integer",
+        ),
         ('{ dataSources(first: "1") { nodes { id } } }', {}, "Int cannot represent non-integer value."),
         ("{ dataSources(kinds: [ORACLE]) { nodes { id } } }", {}, "does not exist in 'DataSourceKind' enum"),
         ("{ dataSource(by: {}) { id } }", {}, "must specify exactly one key"),
@@ -80,7 +84,7 @@ async def test_a_wrong_document_is_told_what_is_wrong(query: str, variables: dic
     assert error.extensions["code"] == "GRAPHQL_VALIDATION_FAILED"
 
 
-@pytest.mark.parametrize("query", ["{", "{ a(" + "b: 1 " * 20_000 + ") }", "{ a" * 5_000, "{" * 100_000, '"', "\0"])
+@pytest.mark.parametrize("query", ["{", "{ a(" + "b: 1 " * 10_000 + ") }", "{ a" * 2_000, "{" * 50_000, '"', "\0"])
 async def test_a_document_that_cannot_be_parsed(query: str):
     (error,) = (await ask(query)).errors
     assert error.extensions["code"] == "GRAPHQL_PARSE_FAILED"
