@@ -4,17 +4,19 @@ import asyncio
 import os
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
+from api.data_folder import locked
 from api.services import Services
 from api.settings import Settings
 from api.system import RandomIds, SystemClock
 from connectors.registry import ConnectorRegistry
 from connectors.shared.dialer import DialPolicy, GuardedDialer
+from domain.errors import StartRefused
 from domain.models.access import system_viewer
 from domain.models.health import HealthSample
 from domain.models.operation import OperationKind
@@ -29,18 +31,20 @@ from domain.services.health import HealthMonitor, HealthService
 from domain.services.operations import OperationRunner, Operations
 from domain.services.pages import Pages
 from domain.services.upkeep import Upkeep
+from persistence import migrations
 from persistence.background import end
 from persistence.catalog.reader import SqlCatalogReader
-from persistence.database import Database, in_transaction, open_database
+from persistence.database import Database, in_transaction, open_database, open_to_look
 from persistence.events.feed import ALONE_POLL_S, POLL_S, LogFeed
 from persistence.events.log import SqlEventLog
 from persistence.events.redis_stream import RedisFanOut
 from persistence.jobs import DocketJobs, Tick
-from persistence.migrations import migrate
+from persistence.migrations import Migration, migrate, newest_step
 from persistence.repositories.data_sources import SqlDataSourceReader
 from persistence.repositories.health import SqlHealthReader
 from persistence.repositories.operations import SqlOperationReader
-from persistence.secrets.opening import Secrets, open_secrets
+from persistence.secrets import opening
+from persistence.secrets.opening import KeyCheck, Secrets, open_secrets
 from persistence.secrets.stores import ConfiguredStores
 from persistence.telemetry import LocalTelemetry, RedisTelemetry
 from persistence.unit_of_work import SqlUnitOfWork
@@ -87,8 +91,8 @@ class _Workshop(NamedTuple):
 async def open_headwater(settings: Settings, *, port: int) -> AsyncIterator[Headwater]:
     """Everything of one process, started: store migrated and unsealed, events flowing, worker and monitor at work.
 
-    `port` is the one that is served on, here or beside this worker: never a target of ours. Raises `StartRefused` for what the operator must mend,
-    `Unavailable` for a store that is away.
+    `port` is the one that is served on, here or beside this worker: never a target of ours. Raises `StartRefused` for
+    what the operator must mend, `Unavailable` for a store that is away.
     """
     async with AsyncExitStack() as stack:
         adapters = await _open_adapters(stack, settings, port)
@@ -108,6 +112,54 @@ async def open_headwater(settings: Settings, *, port: int) -> AsyncIterator[Head
 
         await services.operations.resume(system_viewer("start"))
         yield Headwater(services, adapters.event_log, adapters.feed, is_store_ready, is_at_work)
+
+
+async def migrate_store(settings: Settings) -> Migration:
+    """Brings the metadata store up to date, holding the data folder where the store lies in it.
+
+    Raises `StartRefused` for a store of a newer version or one in use, `Unavailable` for one that is away.
+    """
+    with locked(settings.data_dir) if settings.database_url is None else nullcontext():
+        database = await open_database(settings.store_url)
+        try:
+            return await migrate(database)
+        finally:
+            await database.close()
+
+
+async def pending_migration(settings: Settings) -> Migration:
+    """What `migrate_store` would do; nothing is made or changed. Raises the same."""
+    async with _looking(settings) as database:
+        return Migration(None, newest_step()) if database is None else await migrations.pending_migration(database)
+
+
+async def check_key(settings: Settings) -> KeyCheck:
+    """Whether the configured key opens what is sealed in the store; nothing is made or changed.
+
+    Raises `StartRefused` for a key that is missing or unsafe, and for a store of another version.
+    """
+    key = settings.encryption_key
+    async with _looking(settings) as database:
+        if database is not None:
+            pending = await migrations.pending_migration(database)
+            if pending.before is None:
+                database = None
+            elif pending.before != pending.after:
+                raise StartRefused("The metadata store is of an older version. Run `headwater migrate` first.")
+        return await opening.check_key(
+            database, key_file=settings.key_file, key=None if key is None else key.get_secret_value()
+        )
+
+
+@asynccontextmanager
+async def _looking(settings: Settings) -> AsyncIterator[Database | None]:
+    """The store, to be read only; None where there is no file of it yet."""
+    database = open_to_look(settings.store_url)
+    try:
+        yield database
+    finally:
+        if database is not None:
+            await database.close()
 
 
 async def _open_adapters(stack: AsyncExitStack, settings: Settings, port: int) -> _Adapters:

@@ -116,11 +116,7 @@ async def open_database(url: str, *, pool_size: int = DEFAULT_POOL_SIZE, behind_
 
     Raises `StartRefused` for any other URL, `Unavailable` when the store does not answer.
     """
-    parsed = parse_url(url)
-    if parsed.get_backend_name() == "sqlite":
-        database = _open_sqlite(Path(cast(str, parsed.database)), parsed, pool_size)
-    else:
-        database = _open_postgresql(parsed, pool_size, behind_pgbouncer)
+    database = _open(parse_url(url), pool_size, behind_pgbouncer)
     try:
         async with database.write() as connection:
             await connection.execute(text("SELECT 1"))
@@ -130,6 +126,23 @@ async def open_database(url: str, *, pool_size: int = DEFAULT_POOL_SIZE, behind_
         await database.close()
         raise
     return database
+
+
+def open_to_look(url: str) -> Database | None:
+    """The store as `open_database` has it, for reading only: nothing is made. None where there is no SQLite file.
+
+    Raises `StartRefused` for a URL of another kind; that a store does not answer is seen at the first read.
+    """
+    parsed = parse_url(url)
+    if parsed.get_backend_name() == "sqlite" and not Path(cast(str, parsed.database)).exists():
+        return None
+    return _open(parsed, 1, False)
+
+
+def _open(url: URL, pool_size: int, behind_pgbouncer: bool) -> Database:
+    if url.get_backend_name() == "sqlite":
+        return _open_sqlite(Path(cast(str, url.database)), url, pool_size)
+    return _open_postgresql(url, pool_size, behind_pgbouncer)
 
 
 def parse_url(url: str) -> URL:

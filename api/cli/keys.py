@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from api.cli.exit_codes import ExitCode
+from api.cli.exit_codes import Stop
 
 _KEY_BYTES = 32
 
@@ -38,6 +38,19 @@ def check(
     from api.bootstrap import check_key
 
     checked = asyncio.run(check_key(settings.load(data_dir=data_dir)))
-    typer.echo(checked.sentence)
-    if not checked.opens:
-        raise typer.Exit(ExitCode.FAILED)
+    if not checked.has_key:
+        typer.echo("Nothing is sealed yet, and no key is configured: the first start makes a key file.")
+    elif not checked.sealed:
+        typer.echo("The key is sound. Nothing is sealed yet: the first start seals the store under it.")
+    elif checked.fits:
+        typer.echo(f"The key opens all that is sealed in the metadata store ({checked.sealed} keys and secrets).")
+    elif not checked.is_the_stores:
+        raise Stop(
+            "The configured key is not the one that the metadata store is sealed under. Put the right one into "
+            "HEADWATER_ENCRYPTION_KEY or the key file in the data folder; nothing was changed."
+        )
+    else:
+        raise Stop(
+            f"The key is the store's, but opens only {checked.opened} of {checked.sealed} keys and secrets: the others "
+            "were sealed under another key or were touched. Give those secrets again, or restore the store."
+        )

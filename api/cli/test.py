@@ -93,10 +93,9 @@ def _lines(step: Move) -> Iterator[Text]:
     measured = (
         f"{milliseconds(step['durationMs']):>8}  {facts(step['facts'])}" if step["durationMs"] is not None else ""
     )
-    yield (
-        Text.assemble(f"  {shown(step['name']):<13} ", state, shown(measured or facts(step["facts"]))).rstrip()
-        or Text()
-    )
+    line = Text.assemble(f"  {shown(step['name']):<13} ", state, shown(measured or facts(step["facts"])))
+    line.rstrip()
+    yield line
     if step["problem"] is not None:
         yield Text(f"    {shown(step['problem']['message'])}")
 

@@ -27,9 +27,9 @@ subscription($after: Cursor, $filter: EventFilter, $heartbeat: Int) {
       ... on RevisionEvent { dataSourceId name from to counts { name value unit } }
       ... on ChangeEvent { dataSourceId fqn revision changeAction: action }
       ... on OperationEvent {
-        operationId dataSourceId kind state progress etaSeconds counts { name value unit }
+        operationId kind state progress etaSeconds counts { name value unit }
         step { name state durationMs problem { code message } }
-        operation { dataSource { name } }
+        operation { dataSource { id name } }
       }
       ... on HealthEvent { dataSourceId name status previousStatus score latencyMs }
       ... on Gap { reason lostFrom lostTo }
