@@ -6,8 +6,8 @@ const PATH = '/graphql';
 const UNAUTHORIZED = 401;
 const NORMAL = 1000;
 const FORBIDDEN = 4403; // a close code of graphql-transport-ws: the server does not know the key
-const WAITS_MS = [300, 600, 1_000, 2_000, 5_000];
-const ATTEMPTS = 60; // together five minutes
+const WAITS_MS = [300, 600, 1_000, 2_000]; // the last one from then on
+const ATTEMPTS = 150; // together five minutes
 
 const ASKS_FOR_KEY = 'This server asks for its key. Under Headers, write {"Authorization": "Bearer <key>"} and run again.';
 
@@ -70,16 +70,17 @@ function live(request, key) {
         connectionParams: key === undefined ? {} : { authorization: key },
         retryAttempts: ATTEMPTS,
         retryWait: (attempt) => pause(WAITS_MS[Math.min(attempt, WAITS_MS.length - 1)]),
-        shouldRetry: (event) => event instanceof CloseEvent && event.code !== FORBIDDEN,
+        // A refused connection is an Event without a code; all else that is thrown is a fault of the page.
+        shouldRetry: (cause) => cause instanceof Event && cause.code !== FORBIDDEN,
         on: {
           connected() {
-            admitted(lostAt && `The connection was lost at ${lostAt} and is back. Nothing of the time between is shown.`);
+            admitted(lostAt && `Connected again, after no connection since ${lostAt}. What happened in between is not shown.`);
             lostAt = '';
           },
           closed(event) {
             if (event.code === FORBIDDEN || event.code === NORMAL) return;
             lostAt ||= new Date().toLocaleTimeString();
-            say(`The connection was lost at ${lostAt}. Trying again …`);
+            say(`No connection since ${lostAt}. Trying again …`);
           },
         },
       });
@@ -97,10 +98,11 @@ function live(request, key) {
 
 /** What GraphiQL shows: GraphQL errors as they are, and a sentence for a socket that is not made again. */
 function explained(cause) {
-  if (!(cause instanceof CloseEvent)) return cause;
+  if (!(cause instanceof Event)) return cause;
   if (cause.code === FORBIDDEN) refused(ASKS_FOR_KEY);
   else say('');
-  return new Error(`The socket was closed: ${cause.code} ${cause.reason || 'without a reason'}.`);
+  const why = cause instanceof CloseEvent ? `${cause.code} ${cause.reason}`.trim() : 'it could not be opened again';
+  return new Error(`The socket is closed: ${why}.`);
 }
 
 const authorization = (headers) =>
