@@ -21,7 +21,7 @@ def text(settings: Settings, port: int, demo_file: Path | None) -> str:
     """The greeting. With an admin key it says how to give one, and never shows it."""
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
     url = f"http://{host}:{port}/graphql"
-    lines = [f"Headwater serves {url} (ctrl-C stops it)."]
+    lines = [f"Headwater serves {url} (ctrl-C stops it); explore it at http://{host}:{port}/graphiql."]
     if demo_file is not None:
         variables = {"path": str(demo_file)}
         lines += [

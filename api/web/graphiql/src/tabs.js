@@ -32,7 +32,9 @@ query Catalog {
 const TEST_CONNECTION = `# Tests the source named under Variables,
 # step by step, and changes nothing in it.
 mutation TestConnection($dataSource: ID!) {
-  testConnection(target: { dataSource: $dataSource }) {
+  testConnection(
+    target: { dataSource: $dataSource }
+  ) {
     ... on Operation {
       state
       steps {
