@@ -18,7 +18,7 @@ class DocumentLimits(Struct, frozen=True):
     max_literals: int = 500
     max_cost: int = 50_000_000
     max_variable_values: int = 20_000
-    max_answer_values: int = 250_000
+    max_answer_values: int = 100_000
 
 
 DEFAULT_LIMITS = DocumentLimits()

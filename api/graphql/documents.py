@@ -10,7 +10,7 @@ from strawberry.schema.validation_rules.maybe_null import MaybeNullValidationRul
 from strawberry.schema.validation_rules.one_of import OneOfInputValidationRule
 from strawberry.types.graphql import OperationType
 
-from api.graphql.limits import Measure, Sizes, excess, has_more_values, measure, page_sizes
+from api.graphql.limits import Measure, Sizes, excess, has_more_values, measure, page_sizes, too_complex
 from api.limits import DocumentLimits
 
 MAX_KEPT = 128
@@ -119,11 +119,6 @@ class ReadyDocuments(SchemaExtension):
             unclear = GraphQLError("Say in operationName which of the document's operations is meant.")
             return lambda: [*document.errors, unclear]
         return lambda: document.errors
-
-
-def too_complex(message: str) -> GraphQLError:
-    """The refusal of a document that asks for too much."""
-    return GraphQLError(message, extensions={"code": "TOO_COMPLEX"})
 
 
 def _may_be_kept(query: str) -> bool:

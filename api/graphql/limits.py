@@ -13,6 +13,7 @@ from graphql import (
     FieldNode,
     FragmentDefinitionNode,
     FragmentSpreadNode,
+    GraphQLError,
     GraphQLNamedType,
     GraphQLSchema,
     InlineFragmentNode,
@@ -124,6 +125,11 @@ def excess(measure: Measure, limits: DocumentLimits) -> str | None:
         if measured > most:
             return f"A document has at most {most} {what}."
     return None
+
+
+def too_complex(message: str, path: list[str | int] | None = None) -> GraphQLError:
+    """The refusal of what asks for too much; with a path, where an answer had become too large."""
+    return GraphQLError(message, path=path, extensions={"code": "TOO_COMPLEX"})
 
 
 def page_sizes(variables: Mapping[str, Any]) -> Sizes:

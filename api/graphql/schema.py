@@ -1,6 +1,7 @@
 """The schema, put together."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import aclosing
 from functools import cache
 from typing import Any, Literal
 
@@ -11,8 +12,9 @@ from strawberry.federation import Schema
 from strawberry.federation.schema import FederationAny
 from strawberry.printer import print_schema
 from strawberry.schema.config import StrawberryConfig
-from strawberry.types.execution import ExecutionContext
+from strawberry.types.execution import ExecutionContext, ExecutionResult
 
+from api.graphql.budget import AnswerTooLarge
 from api.graphql.context import Info
 from api.graphql.documents import Documents, ReadyDocuments
 from api.graphql.errors import ProblemsAsData, ReadableErrors
@@ -78,6 +80,17 @@ class Subscription(EventSubscriptions, HealthSubscriptions):
 class HeadwaterSchema(Schema):
     """A federated schema in which one unknown entity is null by itself, and errors are logged where they are masked."""
 
+    async def execute(self, *arguments: Any, **options: Any) -> ExecutionResult:
+        """As Strawberry's; an answer that becomes too large ends as one error."""
+        try:
+            return await super().execute(*arguments, **options)
+        except AnswerTooLarge as over:
+            return ExecutionResult(data=None, errors=[over.as_error()])
+
+    async def stream(self, *arguments: Any, **options: Any) -> AsyncGenerator[Any]:
+        """As Strawberry's; a result that becomes too large ends the stream with one error."""
+        return _ending(await super().stream(*arguments, **options))
+
     def entities_resolver(self, info: Info, representations: list[FederationAny]) -> list[FederationAny]:
         """What a gateway asks for by key, in its order; everything is read together."""
         if len(representations) > MAX_ENTITIES:
@@ -86,6 +99,15 @@ class HeadwaterSchema(Schema):
 
     def process_errors(self, errors: list[GraphQLError], execution_context: ExecutionContext | None = None) -> None:
         """Nothing: `ReadableErrors` logs what it masks, and the others are the client's own."""
+
+
+async def _ending(results: AsyncGenerator[Any]) -> AsyncGenerator[Any]:
+    try:
+        async with aclosing(results):
+            async for result in results:
+                yield result
+    except AnswerTooLarge as over:
+        yield ExecutionResult(data=None, errors=[over.as_error()])
 
 
 def build_schema(limits: DocumentLimits = DEFAULT_LIMITS) -> HeadwaterSchema:

@@ -47,7 +47,7 @@ class RelationshipEnd:
             return None
         wanted = (ObjectAt(self._end.table_id, self._pin), self._end.columns)
         found = await info.context.loaders.columns_named.load(wanted)
-        info.context.spend(info, len(found))
+        await info.context.spend(info, len(found))
         return [columns_of.column(self._source, one) for one in found]
 
 
@@ -89,7 +89,7 @@ async def load_relationships(
     """A page of the relationships of the table."""
     loaders = info.context.loaders
     window = await loaders.relationships(wanted, request).load(table)
-    return connection(
+    return await connection(
         info,
         window,
         lambda entry: relationship(source, entry),
@@ -103,7 +103,7 @@ async def load_relationships_of_column(
     """Those of its table that the column takes part in; read once for all columns of all tables."""
     of_table = await info.context.loaders.all_relationships(wanted).load(ObjectAt(entry.table_id, pin_of(entry)))
     found = [one for one in of_table if _takes_part(entry, one, wanted.direction)]
-    info.context.spend(info, len(found))
+    await info.context.spend(info, len(found))
     return [relationship(source, one) for one in found]
 
 
