@@ -1,6 +1,7 @@
 """What one answer may hold is spent in turns, and ends all of it when it is gone."""
 
 import asyncio
+import itertools
 
 import pytest
 
@@ -30,7 +31,7 @@ async def test_others_get_their_turn_in_between():
     await asyncio.gather(*(page(number) for number in range(10)), other())
     pages = [position for position, one in enumerate(order) if one != "other"]
     assert [order[position] for position in pages] == [f"page {number}" for number in range(10)]
-    assert all(later - earlier > 1 for earlier, later in zip(pages[1:], pages[2:], strict=False))
+    assert all(later - earlier > 1 for earlier, later in itertools.pairwise(pages[1:]))
 
 
 async def test_small_pages_share_a_turn():
