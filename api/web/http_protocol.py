@@ -84,8 +84,10 @@ class HttpProtocol(HttpToolsProtocol):
         self._is_in_head = False
         self._idle_bytes = 0
         self._forget_head()
-        if self.parser.get_http_version() == "1.1" and [name for name, _ in self.headers].count(b"host") != 1:
-            raise ValueError("a request names one host")  # the parser makes a 400 of it
+        version = self.parser.get_http_version()
+        hosts = [name for name, _ in self.headers].count(b"host")
+        if (version, hosts) not in {("1.1", 1), ("1.0", 1), ("1.0", 0)}:
+            raise ValueError("not a request of HTTP/1")  # the parser makes a 400 of it
         super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:
