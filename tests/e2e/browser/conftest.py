@@ -1,19 +1,18 @@
 """A browser for the tests of the pages. HEADWATER_SCREENSHOTS=folder keeps their pictures."""
 
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, async_playwright
 
-from tests.e2e.browser.graphiql import Graphiql
+from tests.e2e.browser.graphiql import Graphiql, NewPage
 from tests.servers import chromium
 
 PAGE = Path(__file__).resolve().parents[3] / "api" / "web" / "graphiql" / "dist" / "index.html"
-
-Open = Callable[..., Awaitable[Graphiql]]
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
@@ -30,12 +29,12 @@ async def browser() -> AsyncIterator[Browser]:
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def new_page(browser: Browser) -> AsyncIterator[Callable[..., Awaitable[Graphiql]]]:
+async def new_page(browser: Browser) -> AsyncIterator[NewPage]:
     """Makes pages that remember nothing of each other; keyword arguments are those of a Playwright context."""
     contexts = []
 
-    async def make(**options: object) -> Graphiql:
-        context = await browser.new_context(viewport={"width": 1280, "height": 800}, **options)  # type: ignore[arg-type]
+    async def make(**options: Any) -> Graphiql:
+        context = await browser.new_context(viewport={"width": 1280, "height": 800}, **options)
         contexts.append(context)
         return Graphiql(await context.new_page())
 

@@ -1,6 +1,7 @@
 """GraphiQL as a person uses it: by keys and clicks, reading what is on the screen."""
 
 import re
+from collections.abc import Awaitable, Callable
 from urllib.parse import urlsplit
 
 from playwright.async_api import ConsoleMessage, Error, Locator, Page, Request, WebSocket, expect
@@ -88,3 +89,6 @@ class Graphiql:
 
     def _note_error(self, error: Error) -> None:
         self.complaints.append(f"uncaught: {error}")
+
+
+NewPage = Callable[..., Awaitable[Graphiql]]

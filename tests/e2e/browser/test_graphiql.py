@@ -2,18 +2,16 @@
 
 import json
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 import pytest_asyncio
 from playwright.async_api import Route, expect
 
-from tests.e2e.browser.graphiql import PATIENCE_MS, Graphiql
+from tests.e2e.browser.graphiql import PATIENCE_MS, Graphiql, NewPage
 from tests.e2e.conftest import ADMIN_KEY
 from tests.servers.headwater import HeadwaterServer
-
-NewPage = Callable[..., Awaitable[Graphiql]]
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

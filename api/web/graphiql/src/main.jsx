@@ -9,7 +9,7 @@ import { fetcher } from './fetcher.js';
 import { storage } from './storage.js';
 import { firstTabs } from './tabs.js';
 
-const tabs = await firstTabs();
+const tabs = storage.getItem('graphiql:tabState') ? undefined : await firstTabs();
 
 createRoot(document.getElementById('page')).render(
   <GraphiQL fetcher={fetcher} defaultTabs={tabs} shouldPersistHeaders={false} storage={storage}>
