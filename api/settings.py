@@ -8,11 +8,13 @@ from typing import Annotated, Any
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from api.limits import DEFAULT_LIMITS, DocumentLimits
+from api.limits import DocumentLimits
 from api.loopback import is_loopback
 from domain.errors import StartRefused
+from domain.models.page import PageLimits
 
 PREFIX = "HEADWATER_"
+DEFAULT_DOCUMENT, DEFAULT_PAGES = DocumentLimits(), PageLimits()
 # Not settings of the server: secrets that sources refer to.
 _SECRET_PREFIX = PREFIX + "SECRET_"
 # Read by the commands that speak with a running server (api/cli/address.py), which may share its environment.
@@ -64,52 +66,63 @@ class Settings(BaseSettings):
     log_level: str = Field(
         "info", pattern="^(debug|info|warning|error)$", description="The least severe lines that are logged."
     )
+    max_page_size: int = Field(
+        DEFAULT_PAGES.items,
+        ge=10,
+        le=1_000,
+        description="Items of a page; 50 where not asked for.",
+    )
+    max_page_columns: int = Field(
+        DEFAULT_PAGES.columns, ge=10, le=10_000, description="Columns of one page; tables have more of them."
+    )
     max_document_characters: int = Field(
-        DEFAULT_LIMITS.max_characters, ge=1_000, le=10_000_000, description="Characters of a GraphQL document."
+        DEFAULT_DOCUMENT.max_characters, ge=1_000, le=10_000_000, description="Characters of a GraphQL document."
     )
     max_document_tokens: int = Field(
-        DEFAULT_LIMITS.max_tokens, ge=100, le=100_000, description="Names, signs and values of a GraphQL document."
+        DEFAULT_DOCUMENT.max_tokens, ge=100, le=100_000, description="Names, signs and values of a GraphQL document."
     )
     max_definitions: int = Field(
-        DEFAULT_LIMITS.max_definitions, ge=1, le=10_000, description="Operations and fragments of a document."
+        DEFAULT_DOCUMENT.max_definitions, ge=1, le=10_000, description="Operations and fragments of a document."
     )
     max_depth: int = Field(
-        DEFAULT_LIMITS.max_depth, ge=5, le=50, description="Levels of fields in one another; introspection needs 14."
+        DEFAULT_DOCUMENT.max_depth, ge=5, le=50, description="Levels of fields in one another; introspection needs 14."
     )
     max_fields: int = Field(
-        DEFAULT_LIMITS.max_fields, ge=10, le=100_000, description="Fields of a document, with all fragments spread."
+        DEFAULT_DOCUMENT.max_fields, ge=10, le=100_000, description="Fields of a document, with all fragments spread."
     )
     max_repeats: int = Field(
-        DEFAULT_LIMITS.max_repeats,
+        DEFAULT_DOCUMENT.max_repeats,
         ge=0,
         le=10_000,
         description="How often a document may ask for a field that it asks for in the same place already.",
     )
-    max_aliases: int = Field(DEFAULT_LIMITS.max_aliases, ge=0, le=10_000, description="Aliases of a document.")
-    max_directives: int = Field(DEFAULT_LIMITS.max_directives, ge=0, le=10_000, description="Directives of a document.")
+    max_aliases: int = Field(DEFAULT_DOCUMENT.max_aliases, ge=0, le=10_000, description="Aliases of a document.")
+    max_directives: int = Field(
+        DEFAULT_DOCUMENT.max_directives, ge=0, le=10_000, description="Directives of a document."
+    )
     max_introspections: int = Field(
-        DEFAULT_LIMITS.max_introspections,
+        DEFAULT_DOCUMENT.max_introspections,
         ge=0,
         le=100,
         description="How often a document may look at the schema (__schema, __type); 0 turns introspection off.",
     )
     max_literals: int = Field(
-        DEFAULT_LIMITS.max_literals,
+        DEFAULT_DOCUMENT.max_literals,
         ge=10,
         le=100_000,
         description="Values that are written into a document; in variables there may be more.",
     )
     max_cost: int = Field(
-        DEFAULT_LIMITS.max_cost,
+        DEFAULT_DOCUMENT.max_cost,
         ge=1_000,
         description="Values that an answer could hold by the page sizes asked for, pages in pages multiplied; a page "
         "whose size is not said counts as 10.",
     )
     max_variable_values: int = Field(
-        DEFAULT_LIMITS.max_variable_values, ge=100, le=10_000_000, description="Values in the variables of a request."
+        DEFAULT_DOCUMENT.max_variable_values, ge=100, le=10_000_000, description="Values in the variables of a request."
     )
     max_answer_values: int = Field(
-        DEFAULT_LIMITS.max_answer_values,
+        DEFAULT_DOCUMENT.max_answer_values,
         ge=1_000,
         description="Values that an answer may really hold, counted while it is made.",
     )
@@ -126,6 +139,11 @@ class Settings(BaseSettings):
     @classmethod
     def _split(cls, value: Any) -> Any:
         return tuple(part for part in value.split(os.pathsep) if part) if isinstance(value, str) else value
+
+    @property
+    def page_limits(self) -> PageLimits:
+        """How much one page of a list may hold."""
+        return PageLimits(items=self.max_page_size, columns=self.max_page_columns)
 
     @property
     def document_limits(self) -> DocumentLimits:

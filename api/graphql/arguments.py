@@ -9,8 +9,16 @@ from domain.services.pages import PageRequest
 
 T = TypeVar("T")
 
-First = Annotated[int | None, strawberry.argument(description="How many at most: 0 to 100, 50 when not given.")]
-FirstColumns = Annotated[int | None, strawberry.argument(description="How many at most: 0 to 500, 50 when not given.")]
+First = Annotated[
+    int | None,
+    strawberry.argument(description="How many at most: 0 to the server's page size (100 unless set), else 50."),
+]
+FirstColumns = Annotated[
+    int | None,
+    strawberry.argument(
+        description="How many at most: 0 to the server's page size for columns (500 unless set), else 50."
+    ),
+]
 After = Annotated[
     str | None,
     strawberry.argument(description="The cursor to go on behind; it belongs to this list with these arguments."),

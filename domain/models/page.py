@@ -7,6 +7,13 @@ from msgspec import Struct
 T = TypeVar("T")
 
 
+class PageLimits(Struct, frozen=True):
+    """How many items one page may hold, and how many columns: tables have more columns than sources have tables."""
+
+    items: int = 100
+    columns: int = 500
+
+
 class Page(Struct, frozen=True):
     """What is asked for: the `first` rows after the sort key `after` (keyset, exclusive; None: from the start)."""
 

@@ -32,7 +32,6 @@ from domain.services.pages import Cursor, PageRequest, Pages, Window
 T = TypeVar("T")
 P = TypeVar("P", bound=Pin | ObjectAt)
 
-MAX_COLUMNS = 500
 MAX_NODES = 100
 MAX_COUNTED_CHANGES = 10_000
 
@@ -232,7 +231,9 @@ class Catalog:
         async def read(at: Sequence[ObjectAt], page: Page) -> list[Slice[ColumnEntry]]:
             return await self._reader.columns(viewer, at, wanted, page)
 
-        return await self._windows(viewer, "columns", tables, wanted, request, read, max_first=MAX_COLUMNS)
+        return await self._windows(
+            viewer, "columns", tables, wanted, request, read, max_first=self._pages.limits.columns
+        )
 
     async def relationships(
         self, viewer: Viewer, tables: Sequence[ObjectAt], wanted: RelationshipFilter, request: PageRequest
@@ -256,7 +257,7 @@ class Catalog:
     ) -> list[tuple[RelationshipEntry, ...]]:
         """As `relationships`, up to the page limit and without cursors: what a column's references are picked from."""
         require(viewer, Permission.SOURCE_READ)
-        slices = await self._reader.relationships(viewer, tables, wanted, Page(first=MAX_COLUMNS))
+        slices = await self._reader.relationships(viewer, tables, wanted, Page(first=self._pages.limits.columns))
         return [one.items for one in slices]
 
     async def count_namespaces(self, viewer: Viewer, sources: Sequence[Pin], wanted: CatalogFilter) -> list[int]:
@@ -286,7 +287,7 @@ class Catalog:
         request: PageRequest,
         read: Callable[[Sequence[P], Page], Awaitable[list[Slice[T]]]],
         *,
-        max_first: int = 100,
+        max_first: int | None = None,
     ) -> list[Window[T] | InvalidInput]:
         require(viewer, Permission.SOURCE_READ)
         understood: list[tuple[P, Cursor] | InvalidInput] = []

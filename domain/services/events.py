@@ -11,6 +11,7 @@ from domain.errors import InvalidInput, NotFound
 from domain.models.access import Permission, Viewer
 from domain.models.event import Event, EventFilter, EventType, Gap, GapReason, LoggedEvent, OperationEvent
 from domain.models.operation import Operation, OperationKind, StepState
+from domain.models.page import PageLimits
 from domain.ports.clock import Clock
 from domain.ports.events import EventFeed, EventLog
 from domain.ports.repositories.operations import OperationReader
@@ -19,7 +20,7 @@ from domain.rules.decide_access import require
 from domain.services.operations import operation_event
 
 _PURPOSE = "event"
-DEFAULT_FIRST, MAX_FIRST = 50, 100
+DEFAULT_FIRST = 50
 MAX_BEHIND = 1_000
 MIN_HEARTBEAT_S, MAX_HEARTBEAT_S = 1, 300
 
@@ -65,8 +66,16 @@ class Events:
     """The use cases around the event log."""
 
     def __init__(
-        self, *, log: EventLog, feed: EventFeed, operations: OperationReader, tokens: Tokens, clock: Clock
+        self,
+        *,
+        log: EventLog,
+        feed: EventFeed,
+        operations: OperationReader,
+        tokens: Tokens,
+        clock: Clock,
+        limits: PageLimits,
     ) -> None:
+        self._limits = limits
         self._log = log
         self._feed = feed
         self._operations = operations
@@ -151,9 +160,10 @@ class Events:
     async def page(self, viewer: Viewer, after: str | None, wanted: EventFilter, first: int | None) -> EventPage:
         """The same log for pollers: events after the cursor, oldest first (None: from the oldest that is kept)."""
         require(viewer, Permission.SOURCE_READ)
-        limit = DEFAULT_FIRST if first is None else first
-        if not 1 <= limit <= MAX_FIRST:
-            raise InvalidInput(f"first is a number from 1 to {MAX_FIRST}.", path=("first",))
+        most = self._limits.items
+        limit = min(DEFAULT_FIRST, most) if first is None else first
+        if not 1 <= limit <= most:
+            raise InvalidInput(f"first is a number from 1 to {most}.", path=("first",), constraint=f"1..{most}")
         epoch, start, lost = await self._start(after)
         items: list[Followed] = [] if lost is None else [lost]
         tail = await self._log.tail()

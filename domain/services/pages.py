@@ -10,13 +10,12 @@ import msgspec
 from msgspec import Struct
 
 from domain.errors import InvalidInput
-from domain.models.page import Page, Slice
+from domain.models.page import Page, PageLimits, Slice
 from domain.ports.secrets import Tokens
 
 T = TypeVar("T")
 
 DEFAULT_FIRST = 50
-MAX_FIRST = 100
 _PURPOSE = "page"
 
 
@@ -55,15 +54,18 @@ class _Content(Struct, frozen=True, array_like=True):
 class Pages:
     """Reads and issues page cursors."""
 
-    def __init__(self, tokens: Tokens) -> None:
+    def __init__(self, tokens: Tokens, limits: PageLimits = PageLimits()) -> None:  # noqa: B008  # immutable
         self._tokens = tokens
+        self.limits = limits
 
-    def read(self, request: PageRequest, shape: Any, *, max_first: int = MAX_FIRST) -> Cursor:
+    def read(self, request: PageRequest, shape: Any, *, max_first: int | None = None) -> Cursor:
         """The page that was asked for of the list described by `shape`.
 
-        Raises `InvalidInput`: `first` outside 0 to `max_first`; INVALID_CURSOR: forged, or of another list.
+        Raises `InvalidInput`: `first` outside 0 to `max_first` (None: the limit for items); INVALID_CURSOR: forged, or
+        of another list.
         """
-        first = DEFAULT_FIRST if request.first is None else request.first
+        max_first = self.limits.items if max_first is None else max_first
+        first = min(DEFAULT_FIRST, max_first) if request.first is None else request.first
         if not 0 <= first <= max_first:
             raise InvalidInput(
                 f"first is a number from 0 to {max_first}.", path=("first",), constraint=f"0..{max_first}"

@@ -25,7 +25,8 @@ class EventQueries:
         ] = strawberry.UNSET,
         filter_: FilterArgument = strawberry.UNSET,
         first: Annotated[
-            int | None, strawberry.argument(description="How many at most: 1 to 100, 50 when not given.")
+            int | None,
+            strawberry.argument(description="How many at most: 1 to the server's page size (100 unless set), else 50."),
         ] = strawberry.UNSET,
     ) -> EventPage | None:
         context = info.context
