@@ -188,7 +188,7 @@ def _compose(adapters: _Adapters, settings: Settings) -> tuple[Services, _Worksh
     clock, ids, connectors = SystemClock(), RandomIds(), ConnectorRegistry()
     unit_of_work = SqlUnitOfWork(database, clock, adapters.feed.nudge)
     credentials = Credentials(secrets.box, ConfiguredStores(os.environ, settings.secret_dir))
-    pages = Pages(secrets.tokens)
+    pages = Pages(secrets.tokens, settings.page_limits)
     sources, operation_reader = SqlDataSourceReader(database), SqlOperationReader(database)
     catalog, health = SqlCatalogReader(database), SqlHealthReader(database)
     services = Services(
@@ -232,6 +232,7 @@ def _compose(adapters: _Adapters, settings: Settings) -> tuple[Services, _Worksh
             operations=operation_reader,
             tokens=secrets.tokens,
             clock=clock,
+            limits=settings.page_limits,
         ),
         pages=pages,
     )
@@ -307,6 +308,8 @@ async def _policy(settings: Settings, port: int) -> DialPolicy:
     file_roots = settings.file_roots
     if file_roots is None and not settings.is_embedded:
         file_roots = ()
+    if file_roots is not None and settings.demo:
+        file_roots = (*file_roots, settings.data_dir.absolute())
     ours = [(settings.host, port)]
     for url, default_port in ((settings.database_url, 5432), (settings.redis_url, 6379)):
         if url is not None:
