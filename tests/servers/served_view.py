@@ -163,13 +163,16 @@ class Served:
 
 
 @contextlib.asynccontextmanager
-async def serve(admin_key: str | None = None, *, stall_s: float = 0.5) -> AsyncIterator[Served]:
+async def serve(
+    admin_key: str | None = None, *, stall_s: float = 0.5, limits: WebLimits = LIMITS, **config: Any
+) -> AsyncIterator[Served]:
+    """`config` is uvicorn's."""
     journal = Journal()
     view = GraphqlView(
         schema=SCHEMA,
         gate=Gate(admin_key),
         new_context=lambda viewer: {"viewer": viewer, "journal": journal},
-        limits=LIMITS,
+        limits=limits,
     )
     app = Starlette(routes=view.routes(), middleware=[Middleware(RequestIds), Middleware(SecurityHeaders)])
     server = uvicorn.Server(
@@ -183,6 +186,7 @@ async def serve(admin_key: str | None = None, *, stall_s: float = 0.5) -> AsyncI
             ws=SocketProtocol,
             ws_max_size=MAX_FRAME_BYTES,
             timeout_graceful_shutdown=2,
+            **config,
         )
     )
     with socket.socket() as listener:

@@ -12,7 +12,7 @@ _WAIT_S = 20.0
 
 
 class GraphqlWs:
-    """One client: `tell` it what to do (see clients/socket.js), and `hear` what happens to it; `heard` is all of that."""
+    """One client: `tell` it what to do (see clients/socket.js), and `hear` what happens to it; `heard` is all of it."""
 
     def __init__(self, process: asyncio.subprocess.Process) -> None:
         assert process.stdin is not None
