@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, NoReturn, Self
 
+from api.cli import interrupts
 from api.cli.address import KEY_VARIABLE, Address
 from api.cli.exit_codes import ExitCode, Stop
 
@@ -77,6 +78,7 @@ class Server:
 
     def ask(self, document: str, **variables: Any) -> dict[str, Any]:
         """`data` of the answer. Raises `Stop`."""
+        interrupts.check()
         try:
             with self._sent(document, variables, accept="application/json") as response:
                 return self._data(_decoded(_read(response), response, self.address.url))
@@ -90,14 +92,18 @@ class Server:
         pauses between attempts grow to 5 s. Raises `Stop` when the server does not answer at first, or not for 120 s.
         """
         alive_s = None  # when the server was heard last
+        is_lost = False
         pauses = Pauses()
         while True:
+            interrupts.check()
+            begun_s = time.monotonic()
             try:
                 for data in self._events(document, variables()):
-                    if alive_s is not None and pauses.count:
-                        self._on_found()
+                    interrupts.check()
                     alive_s = time.monotonic()
-                    pauses = Pauses()
+                    if is_lost:
+                        self._on_found()
+                        is_lost = False
                     if data is not None:
                         yield data
                 return
@@ -106,8 +112,12 @@ class Server:
                     raise self._away(lost) from lost
                 if time.monotonic() - alive_s > self._give_up_after_s:
                     raise self._away(Lost(f"no answer for {self._give_up_after_s:.0f} s")) from lost
-                if not pauses.count:
+                if not is_lost:
                     self._on_lost(str(lost))
+                    is_lost = True
+                # A stream that ends as soon as it has begun is no reason to hurry.
+                if alive_s - begun_s > LONGEST_PAUSE_S:
+                    pauses = Pauses()
                 time.sleep(pauses.next_s())
 
     def _events(self, document: str, variables: Variables) -> Iterator[dict[str, Any] | None]:

@@ -6,6 +6,7 @@ from typing import Annotated, NamedTuple
 
 import typer
 
+from api.cli import interrupts
 from api.cli.address import address
 from api.cli.client import Server
 from api.cli.render import Output, open_outputs
@@ -34,5 +35,5 @@ def connected(url: str | None) -> Iterator[Session]:
         on_lost=lambda reason: err.say(f"The connection was lost ({reason}). Trying again …"),
         on_found=lambda: err.say("Connected again."),
     )
-    with server:
+    with interrupts.noticed(), server:
         yield Session(server, out, err)

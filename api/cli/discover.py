@@ -9,11 +9,11 @@ from typing import Annotated, Any
 
 import typer
 
-from api.cli import following
+from api.cli import following, interrupts
 from api.cli.asking import is_agreed
 from api.cli.connecting import JsonOption, Session, UrlOption, connected
 from api.cli.exit_codes import ExitCode, Stop
-from api.cli.following import ANSWER, FINAL, OPERATION, Told, counted, started, undisturbed
+from api.cli.following import ANSWER, FINAL, OPERATION, Told, counted, started
 from api.cli.naming import find_source
 from api.cli.problems import advise
 from api.cli.render import changes, milliseconds, number, utc, word
@@ -58,7 +58,7 @@ def discover(
         }
         if budget is not None:
             asked["budgetMs"] = round(budget * 1_000)
-        with undisturbed():
+        with interrupts.undisturbed():
             begun = started(session.server.ask(document, input=asked)["discover"])
         if detach:
             _detached(session, begun, source["name"], json)
@@ -68,6 +68,7 @@ def discover(
         try:
             ended = _through(session, begun, source["name"], confirm=confirm)
         except KeyboardInterrupt:
+            interrupts.handled()
             _cancel(session, begun["id"])
             raise
         _tell_end(session, ended, source["name"], json)

@@ -1,10 +1,8 @@
 """Following one operation to its end, and asking for its end."""
 
-import signal
 import time
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
-from types import FrameType
+from collections.abc import Callable
+from contextlib import closing
 from typing import Any
 
 from api.cli.client import Server
@@ -94,29 +92,6 @@ def cancel(server: Server, id: str) -> Told:
         time.sleep(_LOOK_EVERY_S)
         operation = read(server, id)
     return operation
-
-
-@contextmanager
-def undisturbed() -> Iterator[None]:
-    """A ctrl-C waits until the end of the block, so that what is being started has a name to be cancelled by.
-
-    A second one does not wait.
-    """
-    asked = False
-
-    def remember(number: int, frame: FrameType | None) -> None:
-        nonlocal asked
-        if asked:
-            raise KeyboardInterrupt
-        asked = True
-
-    before = signal.signal(signal.SIGINT, remember)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
-    if asked:
-        raise KeyboardInterrupt
 
 
 def counted(operation: Told | Move, name: str) -> int:

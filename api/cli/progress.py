@@ -82,7 +82,7 @@ class _Lines:
         self._err = err
         self._name = name
         self._said = ""
-        self._said_s = -LINE_EVERY_S
+        self._said_s = time.monotonic()  # what takes no longer needs no line
 
     def show(self, move: Move) -> None:
         """Says how far it is, unless that was said a moment ago."""

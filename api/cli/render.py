@@ -131,6 +131,8 @@ def seconds(value: float) -> str:
 
 def fact(said: Mapping[str, Any]) -> str:
     """`server_version` 15.4 → `server version 15.4`."""
+    if said["name"] == "reason":  # why something was left out is a sentence
+        return str(said["value"])
     unit = f" {said['unit']}" if said.get("unit") else ""
     return f"{str(said['name']).replace('_', ' ')} {said['value']}{unit}"
 

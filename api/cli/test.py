@@ -7,10 +7,10 @@ from typing import Annotated
 import typer
 from rich.text import Text
 
-from api.cli import following
+from api.cli import following, interrupts
 from api.cli.connecting import JsonOption, Session, UrlOption, connected
 from api.cli.exit_codes import ExitCode, Stop
-from api.cli.following import ANSWER, FINAL, OPERATION, Move, Told, follow, started, undisturbed
+from api.cli.following import ANSWER, FINAL, OPERATION, Move, Told, follow, started
 from api.cli.naming import find_source
 from api.cli.problems import advise
 from api.cli.render import facts, milliseconds, shown, word
@@ -34,7 +34,7 @@ def connection_test(
     with connected(url) as session:
         server, out = session.server, session.out
         source = find_source(server, name)
-        with undisturbed():
+        with interrupts.undisturbed():
             answer = server.ask(document, id=source["id"], budgetMs=round(budget * 1_000))
             begun = started(answer["testConnection"])
         try:
@@ -44,6 +44,7 @@ def connection_test(
                 with _steps(session, source["name"]) as show:
                     ended = follow(server, begun["id"], show)
         except KeyboardInterrupt:
+            interrupts.handled()
             _cancel(session, begun["id"])
             raise
         if json:

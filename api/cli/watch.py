@@ -90,7 +90,7 @@ def _follow_health(session: Session, ids: list[str], is_json: bool) -> None:
 def _follow_events(
     session: Session, ids: list[str], types: list[Type], after: str | None, names: list[str], is_json: bool
 ) -> None:
-    cursor = after
+    cursor: str | None = after
     filter_ = {"dataSources": ids or None, "types": [each.name for each in types] or None}
 
     def variables() -> dict[str, Any]:
@@ -106,7 +106,7 @@ def _follow_events(
                 # Only now: what was not shown is asked for again.
                 cursor = envelope["cursor"]
     finally:
-        if cursor is not None:
+        if cursor not in (None, after):
             session.err.say(f"Go on with: {_again(names, types, cursor)}")
 
 
