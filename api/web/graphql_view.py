@@ -23,7 +23,7 @@ from strawberry.types.execution import ExecutionResult, PreExecutionError
 from strawberry.types.graphql import OperationType
 
 from api.web.answers import Refused, answer, failure, payload, refusal
-from api.web.asked import Accepted, Asked, accepted, from_body, from_query_string
+from api.web.asked import Accepted, Asked, accepted, check_content_type, from_body, from_query_string
 from api.web.auth import Gate
 from api.web.framings import FRAMINGS, Framing
 from api.web.result_stream import ResultStream
@@ -104,7 +104,8 @@ class GraphqlView:
     async def _asked(self, request: Request) -> Asked:
         if _is_get(request):
             return from_query_string(request.query_params)
-        return from_body(request.headers.get("content-type"), await self._body(request))
+        check_content_type(request.headers.get("content-type"))
+        return from_body(await self._body(request))
 
     async def _body(self, request: Request) -> bytes:
         limit = self._limits.max_body_bytes

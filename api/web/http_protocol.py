@@ -4,8 +4,11 @@ uvicorn's only deadline is the one for the first byte of a further request (`tim
 on how large the head of a request is.
 """
 
+import fcntl
 import socket
 import struct
+import sys
+import termios
 from asyncio import TimerHandle, Transport
 from typing import ClassVar
 
@@ -35,6 +38,16 @@ def drop(transport: Transport) -> None:
     if connection is not None:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGER)
     transport.abort()
+
+
+def _untaken_bytes(transport: Transport) -> int:
+    """What the client has still to take, of an answer that the kernel could not be given whole; else 0."""
+    waiting = transport.get_write_buffer_size()
+    if not waiting:
+        return 0
+    # What the kernel holds counts too: it comes back for more only when a good part of it, megabytes, is gone.
+    given = fcntl.ioctl(transport.get_extra_info("socket").fileno(), termios.TIOCOUTQ, bytes(4))
+    return waiting + int.from_bytes(given, sys.byteorder)
 
 
 class HttpProtocol(HttpToolsProtocol):
@@ -170,7 +183,7 @@ class HttpProtocol(HttpToolsProtocol):
 
     def _expect_taking(self) -> None:
         self._forget_taking()
-        self._waiting_bytes = self.transport.get_write_buffer_size()
+        self._waiting_bytes = _untaken_bytes(self.transport)
         if self._waiting_bytes:
             self._taking_timer = self.loop.call_later(self.limits.stall_s, self._look_at_taking)
 
@@ -181,7 +194,7 @@ class HttpProtocol(HttpToolsProtocol):
 
     def _look_at_taking(self) -> None:
         # While this runs nothing is written: it is paused or over, so that the rest can only become less.
-        if self.transport.get_write_buffer_size() < self._waiting_bytes:
+        if _untaken_bytes(self.transport) < self._waiting_bytes:
             self._expect_taking()
         else:
             drop(self.transport)

@@ -3,7 +3,6 @@
 import asyncio
 import json
 from pathlib import Path
-from typing import Any
 
 import httpx
 import pytest
@@ -16,6 +15,8 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 AT_ONCE_S = 0.05
 ATTEMPTS = 5  # the best of them counts: the machine may be busy with other tests
+LEVEL_BYTES = 2 * 1024 * 1024  # by which memory may differ from two measurements before; each sends 40 MB
+MAX_SIZES = 20
 QUERY = b'{"query":"{__typename}"}'
 TYPENAME = {"data": {"__typename": "Query"}}
 
@@ -249,7 +250,8 @@ async def test_odd_requests_that_are_ones(demo_server: HeadwaterServer, body: by
 async def test_odd_values_are_the_wrong_ones(demo_server: HeadwaterServer, value: bytes):
     document = b"query($x: Int) { dataSources(first: $x) { nodes { name } } }"
     answer = await post_json(demo_server, b'{"query":"%s","variables":{"x":%s}}' % (document, value))
-    assert (answer.status, code(answer)) == (200, "GRAPHQL_VALIDATION_FAILED")
+    assert answer.status == 200
+    assert code(answer) in {"GRAPHQL_VALIDATION_FAILED", "TOO_COMPLEX"}
 
 
 async def test_pipelined_requests_are_answered_in_order(demo_server: HeadwaterServer):
@@ -297,23 +299,19 @@ async def test_many_of_them_cost_nothing_and_harm_nobody(demo_server: HeadwaterS
         ) as stream,
     ):
         events = stream.aiter_lines()
-        for _ in range(2):
-            await all_of_them()
-        before = resident_bytes(demo_server.pid)
-        for _ in range(10):
-            _, answer = await asyncio.gather(all_of_them(), client.query("{ dataSources { nodes { name } } }"))
-            assert answer["dataSources"]["nodes"]
-        grown = resident_bytes(demo_server.pid) - before
-        assert [await anext(events) async for _ in _times(3)]
-    assert grown < 16 * 1024 * 1024
+        sizes: list[int] = []
+        # The allocator takes some rounds until it has what it needs; what leaks grows in every one of them.
+        while len(sizes) < 3 or sizes[-1] - sizes[-3] > LEVEL_BYTES:
+            for _ in range(4):
+                _, answer = await asyncio.gather(all_of_them(), client.query("{ dataSources { nodes { name } } }"))
+                assert answer["dataSources"]["nodes"]
+            sizes.append(resident_bytes(demo_server.pid))
+            assert len(sizes) < MAX_SIZES, sizes
+        told = [await anext(events) for _ in range(6)]
+    assert any(line.startswith("data: ") for line in told)
     assert "Traceback" not in demo_server.log
 
 
 def resident_bytes(pid: int) -> int:
     """Memory of a process: the second number of its statm, in pages. https://man7.org/linux/man-pages/man5/proc.5.html"""
     return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * 4_096
-
-
-async def _times(count: int) -> Any:
-    for number in range(count):
-        yield number

@@ -1,0 +1,134 @@
+"""What a connection may not do for ever; the limits are those of `served_view`: half a second each."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+
+import pytest
+import pytest_asyncio
+
+from tests.servers.served_view import Served, serve
+
+GET = "GET /graphql?query={{viewer}} HTTP/1.1\r\nHost: {host}\r\n"
+POST = "POST /graphql HTTP/1.1\r\nHost: {host}\r\nContent-Type: application/json\r\n"
+
+
+@pytest_asyncio.fixture
+async def served() -> AsyncIterator[Served]:
+    async with serve() as running:
+        yield running
+
+
+class Slow:
+    """A client that sends `first`, and then a byte of `rest` now and then, for ever."""
+
+    def __init__(self, served: Served, first: str, rest: str) -> None:
+        self._served = served
+        self._first = first.format(host=served.address).encode()
+        self._rest = rest.encode()
+
+    async def told(self) -> bytes:
+        """All that the server says until it closes."""
+        host, _, port = self._served.address.partition(":")
+        reader, writer = await asyncio.open_connection(host, int(port))
+        writer.write(self._first)
+        dripping = asyncio.create_task(self._drip(writer))
+        try:
+            async with asyncio.timeout(5):
+                received = await reader.read()
+                if self._rest:
+                    await _lost(writer)
+                return received
+        finally:
+            dripping.cancel()
+            await asyncio.gather(dripping, return_exceptions=True)
+            writer.transport.abort()
+
+    async def _drip(self, writer: asyncio.StreamWriter) -> None:
+        while self._rest:
+            for byte in self._rest:
+                await asyncio.sleep(0.05)
+                writer.write(bytes([byte]))
+
+
+async def _lost(writer: asyncio.StreamWriter) -> None:
+    """Returns once the other side takes nothing any more."""
+    while not writer.transport.is_closing():  # noqa: ASYNC110  # a transport announces it to its protocol alone
+        await asyncio.sleep(0.01)
+
+
+@pytest.mark.parametrize(
+    ("first", "rest", "status"),
+    [
+        ("", "", None),
+        ("GET", "", 408),
+        ("", "GET /" + "x" * 10_000, 408),
+        (GET, "", 408),
+        (GET, "X: y\r\n", 408),
+        (GET + "X: ", "y", 408),
+        ("", "\r\n", 408),
+        (POST + "Content-Length: 100\r\n\r\n", "", 408),
+        (POST + "Content-Length: 100\r\n\r\n", " ", 408),
+        (POST + "Transfer-Encoding: chunked\r\n\r\n", "1\r\nx\r\n", 408),
+        # Answered before its body is there: the rest is thrown away, but not for ever.
+        ("POST /graphql HTTP/1.1\r\nHost: {host}\r\nContent-Length: 1000\r\n\r\n", "x", 415),
+        (POST + "Content-Length: 100000\r\n\r\n", "x", 413),
+        ("POST /nothing HTTP/1.1\r\nHost: {host}\r\nTransfer-Encoding: chunked\r\n\r\n", "1\r\nx\r\n", 404),
+        # A second request that never becomes one.
+        (GET + "\r\n", "", 200),
+        (GET + "\r\nGET", "", 200),
+        (GET + "\r\n", "GET /" + "x" * 10_000, 200),
+    ],
+)
+async def test_nothing_takes_for_ever(served: Served, first: str, rest: str, status: int | None):
+    began_s = time.monotonic()
+    told = await Slow(served, first, rest).told()
+    # Half a second for the head or the body, 2 s for the last word to be read; the machine may be busy.
+    assert time.monotonic() - began_s < 4.5
+    assert (int(told.split()[1]) if told else None) == status
+
+
+async def test_many_slow_ones_harm_nobody(served: Served):
+    slow = [asyncio.create_task(Slow(served, GET, "X: y\r\n").told()) for _ in range(200)]
+    for _ in range(5):
+        began_s = time.monotonic()
+        assert (await served.post({"query": "{ viewer }"})).status_code == 200
+        assert time.monotonic() - began_s < 1
+    assert all(told.startswith(b"HTTP/1.1 408") for told in await asyncio.gather(*slow))
+
+
+async def test_a_connection_may_be_used_again(served: Served):
+    host, _, port = served.address.partition(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    # The body of a refused request is not the beginning of the next one.
+    refused = (
+        f"POST /graphql HTTP/1.1\r\nHost: {served.address}\r\nContent-Length: 24\r\n\r\n"
+        + "GET /nothing HTTP/1.1\r\n\r\n"
+    )
+    for request, status in (
+        (GET.format(host=served.address) + "\r\n", 200),
+        (refused, 415),
+        (GET.format(host=served.address) + "\r\n", 200),
+    ):
+        writer.write(request.encode())
+        head = (await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 3)).decode().lower()
+        assert int(head.split()[1]) == status
+        await reader.readexactly(int(head.partition("content-length: ")[2].split()[0]))
+        await asyncio.sleep(0.3)
+    writer.close()
+
+
+async def test_a_slow_reader_that_reads_is_not_dropped():
+    async with serve(stall_s=0.3) as served:
+        host, _, port = served.address.partition(":")
+        reader, writer = await asyncio.open_connection(host, int(port), limit=65_536)
+        writer.write(f"GET /graphql?query={{large}} HTTP/1.1\r\nHost: {served.address}\r\n\r\n".encode())
+        began_s = time.monotonic()
+        received = 0
+        while received < 50_000_000:
+            taken = await asyncio.wait_for(reader.read(1_000_000), 5)
+            assert taken
+            received += len(taken)
+            if time.monotonic() - began_s < 1.5:  # five times as long as it may take nothing
+                await asyncio.sleep(0.1)
+        writer.close()
