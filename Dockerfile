@@ -28,7 +28,7 @@ RUN --mount=type=cache,target=/root/.cache/pip \
 COPY pyproject.toml README.md ./
 RUN python -c "import tomllib; print(*tomllib.load(open('pyproject.toml', 'rb'))['project']['dependencies'], sep='\n')" > needed.txt \
     && /opt/tools/bin/pip --python /opt/headwater install --quiet --no-index --find-links wheels -r needed.txt \
-    && /opt/tools/bin/pip install --quiet --no-index --find-links wheels hatchling editables \
+    && /opt/tools/bin/pip install --quiet --no-compile --no-index --find-links wheels hatchling editables \
     && mkdir -m 700 /data
 COPY domain/ domain/
 COPY connectors/ connectors/

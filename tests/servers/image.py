@@ -13,6 +13,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -28,6 +29,7 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 _STEP_TIMEOUT_S = 600
 # Who root of a stage is outside, when the tests run as root.
 _UNPRIVILEGED = 10_001
+_ROOT = User(0, 0)
 _BASE_PATH = "/usr/local/bin:/usr/local/sbin:/usr/sbin:/usr/bin:/sbin:/bin"
 _FROM_THIS_MACHINE = ("bin", "etc", "lib", "lib32", "lib64", "libx32", "sbin", "usr")
 # How registries are reached from here, which a builder is told too.
@@ -194,7 +196,7 @@ class _Unpacked:
     base: Sequence[_Mount]
     environment: dict[str, str] = field(default_factory=lambda: {"PATH": _BASE_PATH})
     directory: str = "/"
-    user: User = User(0, 0)
+    user: User = _ROOT
     owners: dict[str, str] = field(default_factory=dict)
 
     def path(self, inside: str) -> str:
@@ -226,10 +228,12 @@ class _UnpackedImage:
         stages = dockerfile.parse((context / "Dockerfile").read_text("utf-8"))
         self.stage = stages[-1]
         seen = _seen(context, self._folder / "context")
-        unpacked: dict[str, _Unpacked] = {}
-        for stage in stages:
-            unpacked[stage.name] = self._unpack(stage, seen, unpacked)
-        self._last = unpacked[self.stage.name]
+        unpacked: dict[str, Future[_Unpacked]] = {}
+        # All at once, as engines do: a stage waits where it copies from another one, which stands above it.
+        with ThreadPoolExecutor(len(stages)) as pool:
+            for stage in stages:
+                unpacked[stage.name] = pool.submit(self._unpack, stage, seen, dict(unpacked))
+        self._last = unpacked[self.stage.name].result()
         user = self._last.user
         for volume in self.stage.volumes:
             if self._last.owners.get(volume) != f"{user.uid}:{user.gid}":
@@ -260,7 +264,7 @@ class _UnpackedImage:
     def remove(self) -> None:
         shutil.rmtree(self._folder, ignore_errors=True)
 
-    def _unpack(self, stage: Stage, context: Path, before: Mapping[str, _Unpacked]) -> _Unpacked:
+    def _unpack(self, stage: Stage, context: Path, before: Mapping[str, Future[_Unpacked]]) -> _Unpacked:
         root = self._folder / stage.name
         root.mkdir()
         base = _base(stage.base, self._folder / f"{stage.name}-base")
@@ -283,7 +287,7 @@ class _UnpackedImage:
                 case Run():
                     self._run(one, step)
                 case Copy():
-                    origin = context if step.stage is None else before[step.stage].root
+                    origin = context if step.stage is None else before[step.stage].result().root
                     _copy(one, step, origin)
                 case Workdir():
                     one.directory = one.path(step.path)
