@@ -1,9 +1,10 @@
 """The web application: one GraphQL path, the page that explores it, and two probes."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
 
 from api.bootstrap import Headwater
 from api.graphql.context import Context
@@ -22,12 +23,12 @@ def build_view(headwater: Headwater, settings: Settings) -> GraphqlView:
     key, limits = settings.admin_key, settings.document_limits
     return GraphqlView(
         schema=build_schema(limits),
-        gate=Gate(None if key is None else key.get_secret_value()),
+        gate=Gate(None if key is None else key.get_secret_value(), settings.allowed_origins),
         new_context=lambda viewer: Context(headwater.services, viewer, limits),
     )
 
 
-def build_app(headwater: Headwater, view: GraphqlView) -> Starlette:
+def build_app(headwater: Headwater, view: GraphqlView, settings: Settings) -> Starlette:
     """Routes and middleware around it."""
     checks: dict[str, Callable[[], Awaitable[bool]]] = {
         "store": headwater.is_store_ready,
@@ -36,7 +37,23 @@ def build_app(headwater: Headwater, view: GraphqlView) -> Starlette:
     }
     app = Starlette(
         routes=[*view.routes(), *graphiql_page.routes(), *probe_routes(checks)],
-        middleware=[Middleware(RequestIds), Middleware(SecurityHeaders)],
+        middleware=[Middleware(RequestIds), Middleware(SecurityHeaders), *_cors(settings.allowed_origins)],
     )
     app.router.redirect_slashes = False  # a redirect would name whatever Host was asked for
     return app
+
+
+def _cors(origins: Sequence[str]) -> list[Middleware]:
+    """Tells browsers that pages of these origins may read our answers; those of others may not."""
+    if not origins:
+        return []
+    return [
+        Middleware(
+            CORSMiddleware,
+            allow_origins=origins,
+            allow_methods=["GET", "POST"],
+            allow_headers=["authorization", "content-type", "x-request-id"],
+            expose_headers=["x-request-id"],
+            max_age=600,
+        )
+    ]

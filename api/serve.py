@@ -45,7 +45,7 @@ async def _serve(settings: Settings, listener: socket.socket) -> None:
         view = build_view(headwater, settings)
         server = _Server(
             uvicorn.Config(
-                build_app(headwater, view),
+                build_app(headwater, view, settings),
                 lifespan="off",
                 log_config=None,
                 access_log=False,

@@ -35,6 +35,11 @@ class Settings(BaseSettings):
     admin_key: SecretStr | None = Field(
         None, min_length=16, description="Bearer token that makes its holder admin; at least 16 characters."
     )
+    allowed_origins: Annotated[tuple[str, ...], NoDecode] = Field(
+        (),
+        description="Origins whose pages may speak with this server, such as https://app.example.com, separated by "
+        "commas.",
+    )
     database_url: SecretStr | None = Field(
         None,
         description="URL of a PostgreSQL metadata store (postgresql+asyncpg://…); none: SQLite in the data folder.",
@@ -133,6 +138,20 @@ class Settings(BaseSettings):
         # What a header can carry as it is, and what was meant as a key: not sixteen blanks.
         if value is not None and not re.fullmatch(r"[!-~]+", value.get_secret_value()):
             raise ValueError("Use letters, digits and signs of ASCII, without blanks.")
+        return value
+
+    @field_validator("allowed_origins", mode="before")
+    @classmethod
+    def _split_origins(cls, value: Any) -> Any:
+        return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+    @field_validator("allowed_origins")
+    @classmethod
+    def _check_origins(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        # As browsers write them, since they are compared as they are.
+        for origin in value:
+            if not re.fullmatch(r"https?://[a-z0-9.-]+(:[0-9]+)?|https?://\[[0-9a-f:]+\](:[0-9]+)?", origin):
+                raise ValueError("An origin is scheme and host in lower case, with a port if it is not the usual one.")
         return value
 
     @field_validator("file_roots", mode="before")

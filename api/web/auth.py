@@ -2,7 +2,7 @@
 
 import hmac
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from urllib.parse import urlsplit
 
 import structlog
@@ -27,25 +27,27 @@ class Gate:
 
     Without an admin key there is one viewer, the local admin: the peer is on loopback, the Host names this machine and
     the served port (a foreign name that resolves to 127.0.0.1 is not enough), and a browser says that the page is ours.
-    With a key, whoever shows it is the admin; sockets from pages of another origin stay refused.
+    With a key, whoever shows it is the admin; sockets from pages of another origin stay refused. Pages of
+    `allowed_origins` count as ours.
     """
 
-    def __init__(self, admin_key: str | None) -> None:
+    def __init__(self, admin_key: str | None, allowed_origins: Collection[str] = ()) -> None:
         self._admin_key = admin_key
+        self._allowed_origins = frozenset(allowed_origins)
 
     def admit(self, request: HTTPConnection) -> Viewer:
         """The viewer of an HTTP request. Raises `Refused`."""
         if self._admin_key is None:
-            _check_local(request)
+            self._check_local(request)
             return _admin("local admin", "local")
         return self._keyed(request.headers.get("authorization"))
 
     def check_handshake(self, socket: HTTPConnection) -> None:
         """Whether this socket may be opened at all; who it belongs to is said in its first message."""
         if self._admin_key is None:
-            _check_local(socket)
+            self._check_local(socket)
         else:
-            _check_same_origin(socket)
+            self._check_same_origin(socket)
 
     def admit_socket(self, socket: HTTPConnection, payload: Mapping[str, object] | None) -> Viewer:
         """The viewer of a socket by its connection_init: the key is in the payload, else in the handshake's header.
@@ -72,13 +74,42 @@ class Gate:
             )
         return _admin("admin", "key")
 
+    def _check_local(self, connection: HTTPConnection) -> None:
+        server = connection.scope.get("server")
+        port = server[1] if server else None
+        headers = connection.headers
+        origin = headers.get("origin")
+        if (
+            connection.client is None
+            or port is None
+            or not is_loopback(connection.client.host)
+            or any(name in headers for name in _PROXY_HEADERS)
+        ):
+            raise _refused("peer", "Only this machine may come in: no HEADWATER_ADMIN_KEY is set.")
+        hosts = headers.getlist("host")
+        if len(hosts) != 1 or not is_local_host(hosts[0], port, connection.scope["scheme"]):
+            raise _refused("host", "This Host is not served. Use localhost or 127.0.0.1 with the served port.")
+        if origin in self._allowed_origins:
+            return
+        # Browsers say where a request comes from; Sec-Fetch-Site also for those that carry no Origin.
+        if (origin is not None and not is_local_origin(origin, port)) or headers.get("sec-fetch-site") == "cross-site":
+            raise _refused("origin", "Pages of other origins may not speak with this server.")
+
+    def _check_same_origin(self, connection: HTTPConnection) -> None:
+        origin = connection.headers.get("origin")
+        if origin is None or origin in self._allowed_origins:
+            return
+        parts = urlsplit(origin)
+        if parts.scheme not in {"http", "https"} or parts.netloc.lower() != connection.headers.get("host", "").lower():
+            raise _refused("origin", "Pages of other origins may not speak with this server.")
+
 
 def check_binding(host: str, admin_key: str | None) -> None:
     """Raises `StartRefused` where serving on `host` would let in whoever can reach it."""
     if admin_key is None and not is_loopback(host):
         raise StartRefused(
             f"Serving on {host} without a key would let in whoever can reach it. Set HEADWATER_ADMIN_KEY "
-            "(such as from: openssl rand -hex 24), or serve on 127.0.0.1."
+            "(`headwater keys new --admin` prints one), or serve on 127.0.0.1."
         )
 
 
@@ -103,35 +134,6 @@ def _authorizations(payload: Mapping[str, object]) -> list[object]:
         if name.lower() == "headers" and isinstance(value, Mapping):
             found += [inner for header, inner in value.items() if header.lower() == "authorization"]
     return found
-
-
-def _check_local(connection: HTTPConnection) -> None:
-    server = connection.scope.get("server")
-    port = server[1] if server else None
-    headers = connection.headers
-    origin = headers.get("origin")
-    if (
-        connection.client is None
-        or port is None
-        or not is_loopback(connection.client.host)
-        or any(name in headers for name in _PROXY_HEADERS)
-    ):
-        raise _refused("peer", "Only this machine may come in: no HEADWATER_ADMIN_KEY is set.")
-    hosts = headers.getlist("host")
-    if len(hosts) != 1 or not is_local_host(hosts[0], port, connection.scope["scheme"]):
-        raise _refused("host", "This Host is not served. Use localhost or 127.0.0.1 with the served port.")
-    # Browsers say where a request comes from; Sec-Fetch-Site also for those that carry no Origin.
-    if (origin is not None and not is_local_origin(origin, port)) or headers.get("sec-fetch-site") == "cross-site":
-        raise _refused("origin", "Pages of other origins may not speak with this server.")
-
-
-def _check_same_origin(connection: HTTPConnection) -> None:
-    origin = connection.headers.get("origin")
-    if origin is None:
-        return
-    parts = urlsplit(origin)
-    if parts.scheme not in {"http", "https"} or parts.netloc.lower() != connection.headers.get("host", "").lower():
-        raise _refused("origin", "Pages of other origins may not speak with this server.")
 
 
 def _refused(check: str, message: str) -> Refused:

@@ -92,3 +92,17 @@ def test_the_demo_is_checked_more_often_unless_somebody_chose():
 def test_folders_are_separated_by_colons(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("HEADWATER_FILE_ROOTS", "/data:/more")
     assert load().file_roots == (Path("/data"), Path("/more"))
+
+
+def test_origins_are_separated_by_commas(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("HEADWATER_ALLOWED_ORIGINS", "https://app.example.com, http://localhost:5173")
+    assert load().allowed_origins == ("https://app.example.com", "http://localhost:5173")
+
+
+@pytest.mark.parametrize(
+    "origin", ["*", "app.example.com", "https://app.example.com/", "HTTPS://APP.example.com", "null"]
+)
+def test_what_no_browser_says_is_no_origin(monkeypatch: pytest.MonkeyPatch, origin: str):
+    monkeypatch.setenv("HEADWATER_ALLOWED_ORIGINS", origin)
+    with pytest.raises(StartRefused, match="HEADWATER_ALLOWED_ORIGINS"):
+        load()

@@ -167,3 +167,26 @@ def test_default_ports_need_not_be_said():
     assert is_local_host("localhost", 443, "https")
     assert is_local_origin("http://localhost", 80)
     assert not is_local_origin("https://localhost", 80)
+
+
+class TestAllowedOrigins:
+    origin = "https://app.example.com"
+
+    @pytest.mark.parametrize("key", [None, KEY])
+    def test_their_pages_count_as_ours(self, key: str | None):
+        gate = Gate(key, [self.origin])
+        page = {"origin": self.origin, "sec-fetch-site": "cross-site"}
+        gate.check_handshake(connection(page, kind="websocket"))
+        if key is None:
+            assert gate.admit(connection(page)).kind == "local"
+
+    @pytest.mark.parametrize("key", [None, KEY])
+    @pytest.mark.parametrize("origin", ["https://app.example.com.evil.example", "http://app.example.com", "null", ""])
+    def test_others_stay_refused(self, key: str | None, origin: str):
+        with pytest.raises(Refused) as refused:
+            Gate(key, [self.origin]).check_handshake(connection({"origin": origin}, kind="websocket"))
+        assert refused.value.status == 403
+
+    def test_a_foreign_host_stays_refused(self):
+        with pytest.raises(Refused):
+            Gate(None, [self.origin]).admit(connection({"origin": self.origin, "host": "rebound.example:8000"}))
