@@ -1,27 +1,17 @@
-"""Status codes, refusals and broken messages, at the real server."""
+"""Status codes and refusals, at the real server."""
 
-import asyncio
-import contextlib
-import json
 from collections.abc import AsyncIterator
-from typing import Any
 
 import httpx
 import pytest
 import pytest_asyncio
-from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import ConnectionClosed, InvalidStatus
-from websockets.typing import Origin
 
-from tests.e2e.client import SUBPROTOCOL, GraphqlClient
 from tests.e2e.conftest import ADMIN_KEY
 from tests.servers.headwater import HeadwaterServer
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 _QUERY = "{ dataSources { nodes { name } } }"
-_SILENT = 'subscription { operation(id: "none") { id } }'
-_EVENTS = "subscription { events(heartbeatSeconds: 300) { cursor } }"
 
 
 @pytest_asyncio.fixture(loop_scope="session")
@@ -122,63 +112,3 @@ class TestHttp:
                     break
         assert b"\r" not in received
         assert received.startswith(b":\n\nevent: next\ndata: {")
-
-
-class TestSocket:
-    async def open(self, server: HeadwaterServer, **options: Any) -> ClientConnection:
-        socket = await connect(server.websocket_url, subprotocols=[SUBPROTOCOL], proxy=None, **options)
-        await socket.send('{"type":"connection_init"}')
-        assert json.loads(await socket.recv()) == {"type": "connection_ack"}
-        return socket
-
-    @pytest.mark.parametrize(
-        ("message", "code"),
-        [
-            ("[]", 4400),
-            ("{", 4400),
-            ("null", 4400),
-            (b"\x00", 4400),
-            ('{"type":"start"}', 4400),
-            ('{"type":"subscribe","id":"","payload":{"query":"{a}"}}', 4400),
-            ('{"type":"subscribe","id":"1","payload":{"query":"{a}","variables":"x"}}', 4400),
-            ('{"type":"connection_init"}', 4429),
-            ("x" * 65_537, 1009),
-            ("[" * 60_000, 4400),
-        ],
-    )
-    async def test_messages_that_are_wrong(self, demo_server: HeadwaterServer, message: str | bytes, code: int):
-        socket = await self.open(demo_server)
-        await socket.send(message)
-        with pytest.raises(ConnectionClosed) as closing:
-            await asyncio.wait_for(socket.recv(), 5)
-        assert closing.value.rcvd is not None
-        assert closing.value.rcvd.code == code
-        async with GraphqlClient(demo_server.graphql_url) as client:
-            assert await client.query(_QUERY)
-
-    async def test_a_wrong_operation_leaves_the_others_alone(self, demo_server: HeadwaterServer):
-        socket = await self.open(demo_server)
-        for id, query in (("1", _EVENTS), ("2", "{ nothing }"), ("3", _SILENT), ("4", "{")):
-            await socket.send(json.dumps({"type": "subscribe", "id": id, "payload": {"query": query}}))
-        await socket.send(json.dumps({"type": "subscribe", "id": "5", "payload": {"query": _QUERY}}))
-        ended: dict[str, str] = {}
-        while len(ended) < 4:
-            message = json.loads(await asyncio.wait_for(socket.recv(), 5))
-            if message["type"] in {"error", "complete"}:
-                ended[message["id"]] = message["type"]
-        assert ended == {"2": "error", "3": "error", "4": "error", "5": "complete"}
-        await socket.close()
-
-    async def test_pages_of_other_origins_are_refused(self, demo_server: HeadwaterServer):
-        with pytest.raises(InvalidStatus) as refusal:
-            await self.open(demo_server, origin=Origin("http://evil.example"))
-        assert refusal.value.response.status_code == 403
-
-    async def test_the_server_says_goodbye(self, server: HeadwaterServer):
-        socket = await self.open(server)
-        await socket.send(json.dumps({"type": "subscribe", "id": "1", "payload": {"query": _EVENTS}}))
-        await server.stop()
-        with contextlib.suppress(ConnectionClosed):
-            while True:
-                await asyncio.wait_for(socket.recv(), 5)
-        assert socket.close_code in {1001, 1012}
