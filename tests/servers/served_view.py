@@ -12,6 +12,7 @@ import strawberry
 import uvicorn
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
+from strawberry.schema import BaseSchema
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.typing import Subprotocol
 
@@ -164,14 +165,20 @@ class Served:
 
 @contextlib.asynccontextmanager
 async def serve(
-    admin_key: str | None = None, *, stall_s: float = 0.5, limits: WebLimits = LIMITS, **config: Any
+    admin_key: str | None = None,
+    *,
+    stall_s: float = 0.5,
+    limits: WebLimits = LIMITS,
+    schema: BaseSchema = SCHEMA,
+    context: Any = None,
+    **config: Any,
 ) -> AsyncIterator[Served]:
-    """`config` is uvicorn's."""
+    """With another schema, `context` is that of all its operations. `config` is uvicorn's."""
     journal = Journal()
     view = GraphqlView(
-        schema=SCHEMA,
+        schema=schema,
         gate=Gate(admin_key),
-        new_context=lambda viewer: {"viewer": viewer, "journal": journal},
+        new_context=lambda viewer: context or {"viewer": viewer, "journal": journal},
         limits=limits,
     )
     app = Starlette(routes=view.routes(), middleware=[Middleware(RequestIds), Middleware(SecurityHeaders)])

@@ -111,20 +111,6 @@ class TestHttp:
         assert refused.json()["errors"][0]["extensions"]["code"] == "TIMED_OUT"
         await served.all_ended()
 
-    async def test_a_query_ends_with_its_client(self, served: Served):
-        asking = asyncio.create_task(served.post({"query": "{ forever }"}))
-        await served.begun()
-        asking.cancel()
-        await served.all_ended()
-        assert served.journal.cancelled == 1
-
-    async def test_a_mutation_is_not_cut_short(self, served: Served):
-        asking = asyncio.create_task(served.post({"query": "mutation { changeSlowly }"}))
-        await served.begun()
-        asking.cancel()
-        await served.all_ended()
-        assert served.journal.cancelled == 0
-
     async def test_subscriptions_are_not_served_as_json(self, served: Served):
         refused = await served.post({"query": "subscription { count(to: 1) }"})
         assert refused.status_code == 406
