@@ -139,6 +139,34 @@ class TestWithKey:
         with pytest.raises(Refused):
             self.gate.admit_socket(shown, {"authorization": "Bearer wrong"})
 
+    @pytest.mark.parametrize(
+        "payload",
+        [
+            {"Authorization": f"Bearer {KEY}"},
+            {"AUTHORIZATION": f"bearer {KEY}"},
+            {"headers": {"Authorization": f"Bearer {KEY}"}},
+            {"Headers": {"authorization": f"Bearer {KEY}"}},
+            {"authorization": f"Bearer {KEY}", "headers": {"authorization": f"Bearer {KEY}"}},
+        ],
+    )
+    def test_clients_put_it_in_several_places(self, payload: dict[str, object]):
+        assert self.gate.admit_socket(connection(kind="websocket"), payload).kind == "key"
+
+    @pytest.mark.parametrize(
+        "payload",
+        [
+            {"headers": {"authorization": f"Bearer {KEY}"}, "authorization": "Bearer wrong"},
+            {"authorization": f"Bearer {KEY}", "Authorization": "Bearer wrong"},
+            {"headers": {"headers": {"authorization": f"Bearer {KEY}"}}},
+            {"headers": f"Bearer {KEY}"},
+            {"headers": None},
+            {"token": f"Bearer {KEY}"},
+        ],
+    )
+    def test_not_anywhere_and_not_beside_another(self, payload: dict[str, object]):
+        with pytest.raises(Refused):
+            self.gate.admit_socket(connection(kind="websocket"), payload)
+
     def test_sockets_from_other_origins_are_refused(self):
         self.gate.check_handshake(connection({"origin": "http://localhost:8000"}, kind="websocket"))
         with pytest.raises(Refused):
