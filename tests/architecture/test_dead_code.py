@@ -15,6 +15,7 @@ CALLED_BY_NAME: list[str] = [
     *("on_operation", "on_parse", "on_validate", "on_stream_result", "graphql_document", "pre_execution_errors"),
     *("entities_resolver", "process_errors"),  # of a Strawberry extension, and of its Schema
     *("capture_signals", "force_exit", "startup", "shutdown"),  # of uvicorn's Server
+    *("handle_ping", "handshake_complete"),  # of its WebSocket protocol
     "redirect_slashes",  # of Starlette's router
     *("load_dialect_impl", "process_result_value", "process_bind_param"),  # of SQLAlchemy's TypeDecorator
     "text_factory",  # of a sqlite3 connection

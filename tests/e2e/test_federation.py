@@ -1,7 +1,5 @@
 """Headwater as a subgraph: composed by both composers that gateways use, and asked for entities as a gateway asks."""
 
-import asyncio
-import json
 import re
 from typing import Any, Literal
 
@@ -9,9 +7,9 @@ import pytest
 import pytest_asyncio
 
 from tests.e2e.client import GraphqlClient
+from tests.e2e.javascript import told_by
 from tests.e2e.waiting import until_async
 from tests.servers.headwater import HeadwaterServer
-from tests.servers.node import CLIENTS, NODE
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -49,24 +47,9 @@ async def keys(demo_server: HeadwaterServer) -> dict[str, dict[str, str]]:
 
 async def compose(composer: Composer, server: HeadwaterServer) -> dict[str, Any]:
     """What the composer says of the running server's subgraph: `errors`, `hints`, `supergraph`."""
-    process = await asyncio.create_subprocess_exec(
-        NODE,
-        "compose.js",
-        composer,
-        server.graphql_url,
-        cwd=CLIENTS,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )
-    try:
-        output, complaints = await asyncio.wait_for(process.communicate(), 60)
-    finally:
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
-    assert process.returncode == 0, complaints.decode()
-    composed: dict[str, Any] = json.loads(output)
-    return composed
+    (composed,) = await told_by("compose.js", composer, server.graphql_url)
+    told: dict[str, Any] = composed
+    return told
 
 
 async def subgraph(client: GraphqlClient) -> str:
