@@ -56,9 +56,14 @@ def headwater(
 
 def run() -> int:
     """Runs the command that was asked for, and returns the exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        # In the locale C, or told to speak ASCII: a sign that cannot be written is shown as an escape.
+        stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]  # this interpreter's text streams
     try:
         app(prog_name="headwater")
     except SystemExit as end:  # how typer ends
+        if isinstance(end.__context__, BrokenPipeError):
+            return _without_reader()
         code = end.code if isinstance(end.code, int) else ExitCode.FAILED
         return _flushed(code)
     except Stop as stop:
@@ -76,7 +81,6 @@ def run() -> int:
 
 def _said(message: str, code: ExitCode) -> int:
     with contextlib.suppress(OSError):
-        sys.stderr.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]  # this interpreter's text stream
         typer.echo(f"headwater: {message}", err=True)
     return _flushed(code)
 
@@ -95,5 +99,5 @@ def _without_reader() -> int:
     https://docs.python.org/3/library/signal.html#note-on-sigpipe
     """
     nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, sys.stdout.fileno())
+    os.dup2(nowhere, 1)
     return ExitCode.NO_READER

@@ -139,7 +139,9 @@ class Server:
     def _sent(self, document: str, variables: Variables, *, accept: str) -> Iterator["httpx.Response"]:
         import httpx
 
-        body = json.dumps({"query": document, "variables": variables})
+        text = json.dumps({"query": document, "variables": variables}, ensure_ascii=False)
+        # What came off the command line in a locale that knows only ASCII gets its own bytes back.
+        body = text.encode("utf-8", "surrogateescape")
         headers = {"accept": accept, "content-type": "application/json"}
         try:
             with self._http.stream("POST", self.address.url, content=body, headers=headers) as response:

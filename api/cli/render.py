@@ -74,9 +74,7 @@ class Output(Console):
 
 
 def open_outputs() -> tuple[Output, Output]:
-    """Standard output and standard error. A sign that their encoding does not have is shown as an escape."""
-    for stream in (sys.stdout, sys.stderr):
-        stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]  # text streams of this interpreter
+    """Standard output and standard error."""
     return Output(sys.stdout), Output(sys.stderr)
 
 
