@@ -51,9 +51,9 @@ def _untaken_bytes(transport: Transport) -> int:
 
 
 class HttpProtocol(HttpToolsProtocol):
-    """One connection."""
+    """One connection. `http_protocol` gives it its limits."""
 
-    limits: ClassVar[ConnectionLimits] = ConnectionLimits()
+    limits: ClassVar[ConnectionLimits]
 
     _idle_bytes = 0  # received since the last head or piece of a body was complete
     _is_refused = False  # what still comes is thrown away

@@ -16,6 +16,7 @@ CALLED_BY_NAME: list[str] = [
     *("entities_resolver", "process_errors"),  # of a Strawberry extension, and of its Schema
     *("capture_signals", "force_exit", "startup", "shutdown"),  # of uvicorn's Server
     *("handle_ping", "handshake_complete"),  # of its WebSocket protocol
+    *("send_400_response", "timeout_keep_alive_handler", "disconnected"),  # of its HTTP protocol
     "redirect_slashes",  # of Starlette's router
     *("load_dialect_impl", "process_result_value", "process_bind_param"),  # of SQLAlchemy's TypeDecorator
     "text_factory",  # of a sqlite3 connection
