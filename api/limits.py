@@ -6,8 +6,8 @@ from msgspec import Struct
 class DocumentLimits(Struct, frozen=True):
     """Bounds of one GraphQL document with its variables, and of its answer."""
 
-    max_characters: int = 65_536
-    max_tokens: int = 5_000
+    max_characters: int = 32_768
+    max_tokens: int = 3_000
     max_definitions: int = 100
     max_depth: int = 25
     max_fields: int = 1_000

@@ -116,7 +116,9 @@ class ReadyDocuments(SchemaExtension):
             return lambda: [too_complex(refusal)]
         # Strawberry would take the first one, which may be a mutation that nobody meant.
         if self.execution_context._provided_operation_name is None and document.has_several_operations:
-            unclear = GraphQLError("Say in operationName which of the document's operations is meant.")
+            unclear = GraphQLError(
+                "Say in operationName which of the document's operations is meant.", extensions={"code": "BAD_REQUEST"}
+            )
             return lambda: [*document.errors, unclear]
         return lambda: document.errors
 

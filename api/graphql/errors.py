@@ -71,11 +71,11 @@ def readable(error: GraphQLError) -> GraphQLError:
         return _told(error, "This document is nested too deeply.", {"code": "TOO_COMPLEX"})
     if isinstance(error, GraphQLSyntaxError):
         return _told(error, without_values(error.message), {"code": "GRAPHQL_PARSE_FAILED"})
-    # A document or variable that is wrong points at a place in the document, and not at a field of the answer.
-    if error.path is None and (error.nodes or isinstance(cause or error, StrawberryInputCoercionError)):
-        return _told(error, without_values(error.message), {"code": "GRAPHQL_VALIDATION_FAILED"})
-    if error.path is None and (cause is None or isinstance(cause, _NOT_UNDERSTOOD)):
+    if error.path is None and isinstance(cause, _NOT_UNDERSTOOD):
         return _told(error, error.message, {"code": "BAD_REQUEST"})
+    # A document or variable that is wrong points at a place in the document, and not at a field of the answer.
+    if error.path is None and (error.nodes or cause is None or isinstance(cause, StrawberryInputCoercionError)):
+        return _told(error, without_values(error.message), {"code": "GRAPHQL_VALIDATION_FAILED"})
     return _masked(error)
 
 
