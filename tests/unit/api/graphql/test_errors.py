@@ -84,7 +84,7 @@ async def test_a_wrong_document_is_told_what_is_wrong(query: str, variables: dic
     assert error.extensions["code"] == "GRAPHQL_VALIDATION_FAILED"
 
 
-@pytest.mark.parametrize("query", ["{", "{ a(" + "b: 1 " * 10_000 + ") }", "{ a" * 2_000, "{" * 50_000, '"', "\0"])
+@pytest.mark.parametrize("query", ["{", "{ a(" + "b: 1 " * 5_000 + ") }", "{ a" * 2_000, "{" * 20_000, '"', "\0"])
 async def test_a_document_that_cannot_be_parsed(query: str):
     (error,) = (await ask(query)).errors
     assert error.extensions["code"] == "GRAPHQL_PARSE_FAILED"
