@@ -249,7 +249,7 @@ class _UnpackedImage:
         last = self._last
         words = [*(entrypoint or self.stage.entrypoint), *(arguments or (() if entrypoint else self.stage.command))]
         # As engines do for a user that /etc/passwd does not know.
-        inside = {"HOME": "/"} | last.environment | environment
+        inside = {"HOME": "/"} | last.environment | dict(environment)
         mounts = [_Mount(Path(volume), path) for path in self.stage.volumes]
         return _UnpackedContainer(_inside(last, words, inside, mounts=mounts, is_read_only=True))
 
