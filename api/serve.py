@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import gc
+import resource
 import signal
 import socket
 from collections.abc import Callable, Iterator
@@ -24,11 +25,13 @@ from domain.errors import StartRefused
 
 _GRACE_S = 5  # for requests under way when a signal comes
 _BACKLOG = 1_024
+_OPEN_FILES = 65_536  # enough for every socket that the bounds let in, and small enough for any kernel
 
 
 def serve(settings: Settings) -> None:
     """Runs until SIGINT or SIGTERM. Raises `StartRefused`, `Unavailable`."""
     check_binding(settings.host, None if settings.admin_key is None else settings.admin_key.get_secret_value())
+    _raise_open_files()
     with (
         locked(settings.data_dir),
         _bound(settings.host, settings.port) as listener,
@@ -97,6 +100,14 @@ class _Server(uvicorn.Server):
         """Starts to accept, then greets."""
         await super().startup(sockets)
         print(self._greeting, flush=True)  # noqa: T201  # for the person at the terminal, not for the log
+
+
+def _raise_open_files() -> None:
+    """Lets this process have as many connections as its bounds say: shells begin with 1,024 open files, or 256."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    allowed = _OPEN_FILES if hard == resource.RLIM_INFINITY else min(_OPEN_FILES, hard)
+    if soft != resource.RLIM_INFINITY and soft < allowed:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, hard))
 
 
 @contextlib.contextmanager
