@@ -32,7 +32,7 @@ def unknown(name: str, names: list[str]) -> str:
     if not names:
         return f"{said} None is registered yet: `headwater sources add` registers one."
     folded = {each.casefold(): each for each in reversed(names)}
-    near = [shown(folded[each]) for each in get_close_matches(name.casefold(), folded, n=3, cutoff=0.5)]
+    near = [shown(folded[each]) for each in get_close_matches(name.casefold(), folded, n=3, cutoff=0.6)]
     if near:
         said += f" Did you mean {' or '.join(near)}?"
     return f"{said} `headwater sources` lists them."

@@ -20,6 +20,8 @@ CALLED_BY_NAME: list[str] = [
     "redirect_slashes",  # of Starlette's router
     *("load_dialect_impl", "process_result_value", "process_bind_param"),  # of SQLAlchemy's TypeDecorator
     "text_factory",  # of a sqlite3 connection
+    *("render", "on_broken_pipe"),  # of rich's ProgressColumn and Console
+    "_value_",  # of an enum whose members carry more than their value
     *("PostgresqlConnector", "SqliteConnector"),  # named in the list of connectors, so that no driver is loaded early
 ]
 

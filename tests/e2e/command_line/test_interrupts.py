@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+import signal
 from pathlib import Path
 
 import pytest
@@ -13,8 +14,7 @@ from tests.servers.ports import free_port
 from tests.servers.postgresql import PostgresqlDatabase
 
 _ROUNDS = 4
-# Before our first line runs, Python itself ends with a traceback, or the signal kills it.
-_BEFORE_PYTHON_IS_READY_S = 0.15
+_FIRST_S = 0.05
 
 
 async def _interrupted(*arguments: str, env: dict[str, str], after_s: float) -> Ended:
@@ -25,9 +25,15 @@ async def _interrupted(*arguments: str, env: dict[str, str], after_s: float) -> 
         return await command.ended(timeout_s=30)
 
 
+def _check(ended: Ended, after_s: float) -> None:
+    # Before our first line and after our last one Python itself dies of the signal; a shell says 130 of that too.
+    assert ended.code in (0, 130, -signal.SIGINT), (after_s, ended)
+    assert not ("Traceback" in ended.err and "api/cli/" in ended.err), (after_s, ended.err)
+
+
 def _moments(seed: int, longest_s: float) -> list[float]:
     chosen = random.Random(seed)
-    return [chosen.uniform(_BEFORE_PYTHON_IS_READY_S, longest_s) for _ in range(_ROUNDS)]
+    return [chosen.uniform(_FIRST_S, longest_s) for _ in range(_ROUNDS)]
 
 
 async def test_serve(tmp_path: Path, seed: int):
@@ -35,8 +41,7 @@ async def test_serve(tmp_path: Path, seed: int):
     for after_s in _moments(seed, 3.0):
         arguments = ("serve", "--demo", "--port", str(free_port()), "--data-dir", str(folder))
         ended = await _interrupted(*arguments, env={}, after_s=after_s)
-        assert ended.code in (0, 130), (after_s, ended)
-        assert "Traceback" not in ended.err, (after_s, ended.err)
+        _check(ended, after_s)
     server = HeadwaterServer(data_dir=folder, arguments=["--demo"])
     await server.start()
     try:
@@ -52,8 +57,7 @@ async def test_discover(at_server: dict[str, str], tmp_path: Path, seed: int):
     await run("sources", "add", name, "--kind", "sqlite", "--path", str(path), env=at_server)
     for after_s in _moments(seed, 1.5):
         ended = await _interrupted("discover", name, "--mode", "full", env=at_server, after_s=after_s)
-        assert ended.code in (0, 130), (after_s, ended)
-        assert "Traceback" not in ended.err, (after_s, ended.err)
+        _check(ended, after_s)
     # Nothing of a half-read catalog is seen, and nothing stands in the way of a whole one.
     whole = await run("discover", name, "--mode", "full", env=at_server)
     assert whole.code == 0, whole.err
@@ -65,8 +69,7 @@ async def test_discover(at_server: dict[str, str], tmp_path: Path, seed: int):
 async def test_what_only_looks(verb: tuple[str, ...], demo_server: HeadwaterServer, seed: int):
     for after_s in _moments(seed, 1.2):
         ended = await _interrupted(*verb, env={"HEADWATER_URL": demo_server.url}, after_s=after_s)
-        assert ended.code in (0, 130), (after_s, ended)
-        assert "Traceback" not in ended.err, (after_s, ended.err)
+        _check(ended, after_s)
     assert (await run("sources", env={"HEADWATER_URL": demo_server.url})).code == 0
 
 
@@ -83,8 +86,7 @@ async def test_migrate_on_postgresql(postgresql_database: PostgresqlDatabase, se
 
 async def _interrupt_migration(env: dict[str, str], after_s: float) -> None:
     ended = await _interrupted("migrate", env=env, after_s=after_s)
-    assert ended.code in (0, 130), (after_s, ended)
-    assert "Traceback" not in ended.err, (after_s, ended.err)
+    _check(ended, after_s)
     again = await run("migrate", env=env)
     assert again.code == 0, again.err
     assert (await run("migrate", "--check", env=env)).code == 0

@@ -1,0 +1,26 @@
+from typing import Any
+
+import pytest
+
+from api.cli.following import counted, tables
+
+
+def move(state: str, **counts: int) -> dict[str, Any]:
+    return {"state": state, "counts": [{"name": name, "value": str(value)} for name, value in counts.items()]}
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        (move("QUEUED"), "waiting for a worker"),
+        (move("RUNNING"), "connecting"),
+        (move("RUNNING", tables_listed=1_000, tables_done=430), "430 of 1,000 tables"),
+        (move("RUNNING", tables_listed=1_000, tables_done=1_000), "1,000 tables, publishing"),
+    ],
+)
+def test_how_far_a_discovery_is(said: dict[str, Any], told: str):
+    assert tables(said) == told
+
+
+def test_what_was_not_counted_is_none():
+    assert counted(move("RUNNING"), "tables_done") == 0
