@@ -16,6 +16,7 @@ from msgspec import Struct
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
 _LINGER_S = 2.0  # for a client that is refused to end its sending: closed at once, it might not see why
+_HOSTS_BY_VERSION = {("1.1", 1), ("1.0", 1), ("1.0", 0)}  # how many Host headers: RFC 9112, section 3.2
 _NO_LINGER = struct.pack("ii", 1, 0)  # on, 0 s: a reset, and the unsent is forgotten (socket(7), SO_LINGER)
 
 
@@ -93,14 +94,16 @@ class HttpProtocol(HttpToolsProtocol):
         super().on_message_begin()
 
     def on_headers_complete(self) -> None:
-        """The head is complete, and says once which host is meant: RFC 9112, section 3.2."""
+        """The head is complete, and must be one that we can act on; of an error here the parser makes a 400."""
         self._is_in_head = False
         self._idle_bytes = 0
         self._forget_head()
-        version = self.parser.get_http_version()
-        hosts = [name for name, _ in self.headers].count(b"host")
-        if (version, hosts) not in {("1.1", 1), ("1.0", 1), ("1.0", 0)}:
-            raise ValueError("not a request of HTTP/1")  # the parser makes a 400 of it
+        names = [name for name, _ in self.headers]
+        if (self.parser.get_http_version(), names.count(b"host")) not in _HOSTS_BY_VERSION:
+            raise ValueError("not a request of HTTP/1 that names its host")
+        # The parser takes what follows an upgrade for another protocol, also where nobody speaks that.
+        if self.parser.should_upgrade() and (b"content-length" in names or b"transfer-encoding" in names):
+            raise ValueError("an upgrade with a body")
         super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:

@@ -70,6 +70,7 @@ BODIES: dict[str, tuple[bytes, bytes, int]] = {
     "an exabyte": (b"Content-Length: 1000000000000000000", QUERY, 413),
     "the length twice": (b"Content-Length: 24\r\nContent-Length: 24", QUERY, 400),
     "two lengths": (b"Content-Length: 24\r\nContent-Length: 3", QUERY, 400),
+    "an upgrade with a body": (b"Content-Length: 24\r\nConnection: upgrade\r\nUpgrade: h2c", QUERY, 400),
     "a list of lengths": (b"Content-Length: 24, 24", QUERY, 400),
     "a length and chunks": (b"Content-Length: 24\r\nTransfer-Encoding: chunked", b"0\r\n\r\n", 400),
     "chunks and a length": (b"Transfer-Encoding: chunked\r\nContent-Length: 24", b"0\r\n\r\n", 400),
