@@ -28,6 +28,11 @@ def work(settings: Settings) -> None:
             f"A worker shares its store and its queue with servers: set {' and '.join(missing)}. "
             "Without them `headwater serve` works by itself and needs no worker."
         )
+    if settings.store_url.startswith("sqlite"):
+        raise StartRefused(
+            "A worker and its servers cannot share a SQLite file. Give all of them a PostgreSQL store in "
+            "HEADWATER_DATABASE_URL."
+        )
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(_work(settings))
 

@@ -12,13 +12,15 @@ from api.cli import discover, keys, migrate, schema, serve, sources, test, watch
 from api.cli.exit_codes import ExitCode, Stop
 from domain.errors import ProblemError, StartRefused
 
-EXIT_CODES = "\n\n".join(["Exit codes:", *(f"{code.value}: {code.meaning}" for code in ExitCode)])
+# A list in Markdown.
+EXIT_CODES = "\n".join(["Exit codes:\n", *(f"- {code.value}: {code.meaning}" for code in ExitCode)])
 
 app = typer.Typer(
     name="headwater",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",  # flows paragraphs anew, at any width
     epilog=EXIT_CODES,
 )
 app.command(epilog=EXIT_CODES)(serve.serve)

@@ -11,7 +11,7 @@ from api.cli.exit_codes import Stop
 
 _KEY_BYTES = 32
 
-app = typer.Typer(help="Make keys, and check the configured one.", no_args_is_help=True)
+app = typer.Typer(rich_markup_mode="markdown", help="Make keys, and check the configured one.", no_args_is_help=True)
 
 
 @app.command()

@@ -22,7 +22,7 @@ from api.cli.render import facts, milliseconds, number, utc, word
 _MAX_PASSWORD_BYTES = 64 * 1024
 _PAGE, _MAX_PAGES = 100, 100
 
-app = typer.Typer(help="List, show, add and remove sources.", invoke_without_command=True)
+app = typer.Typer(rich_markup_mode="markdown", help="List, show, add and remove sources.", invoke_without_command=True)
 
 _LIST = """
 query($first: Int!, $after: String) {

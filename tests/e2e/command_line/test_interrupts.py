@@ -13,7 +13,7 @@ from tests.servers.headwater import HeadwaterServer
 from tests.servers.ports import free_port
 from tests.servers.postgresql import PostgresqlDatabase
 
-_ROUNDS = 4
+_ROUNDS = 3
 _FIRST_S = 0.05
 
 

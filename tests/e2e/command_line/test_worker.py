@@ -80,6 +80,9 @@ async def test_a_worker_without_a_queue_is_refused(shared: Mapping[str, str]):
         assert refused.code == 78
         assert missing in refused.err
         assert "headwater serve" in refused.err
+    alone = await run("worker", env=dict(shared) | {"HEADWATER_DATABASE_URL": "sqlite+aiosqlite:////nonexistent/x"})
+    assert alone.code == 78
+    assert "PostgreSQL" in alone.err
 
 
 async def test_a_worker_whose_store_is_away_says_so(shared: Mapping[str, str]):
