@@ -2,8 +2,10 @@
 
 import asyncio
 import contextlib
+import errno
 import os
 import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -14,6 +16,8 @@ from domain.errors import ProblemError, StartRefused
 
 # A list in Markdown.
 EXIT_CODES = "\n".join(["Exit codes:\n", *(f"- {code.value}: {code.meaning}" for code in ExitCode)])
+
+_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 app = typer.Typer(
     name="headwater",
@@ -58,6 +62,9 @@ def headwater(
 
 def run() -> int:
     """Runs the command that was asked for, and returns the exit code."""
+    # Closed by whoever started us: what is said then goes nowhere.
+    sys.stdout = sys.stdout or Path(os.devnull).open("w")  # noqa: SIM115  # until the end
+    sys.stderr = sys.stderr or Path(os.devnull).open("w")  # noqa: SIM115  # until the end
     for stream in (sys.stdout, sys.stderr):
         # In the locale C, or told to speak ASCII: a sign that cannot be written is shown as an escape.
         stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]  # this interpreter's text streams
@@ -78,6 +85,10 @@ def run() -> int:
         return _flushed(ExitCode.INTERRUPTED)
     except BrokenPipeError:
         return _without_reader()
+    except OSError as error:
+        if error.errno not in _FULL:
+            raise
+        return _unwritten(error)
     return _flushed(ExitCode.DONE)
 
 
@@ -92,14 +103,25 @@ def _flushed(code: int) -> int:
         sys.stdout.flush()
     except BrokenPipeError:
         return _without_reader()
+    except OSError as error:
+        return _unwritten(error)
     return code
 
 
+def _unwritten(error: OSError) -> int:
+    _forget_output()
+    return _said(f"The output could not be written: {error.strerror}. Write it to another place.", ExitCode.FAILED)
+
+
 def _without_reader() -> int:
+    _forget_output()
+    return ExitCode.NO_READER
+
+
+def _forget_output() -> None:
     """Python flushes standard output once more at its end, and would complain.
 
     https://docs.python.org/3/library/signal.html#note-on-sigpipe
     """
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, 1)
-    return ExitCode.NO_READER

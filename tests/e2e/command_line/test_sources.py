@@ -133,6 +133,26 @@ async def test_a_reader_that_goes_away_is_no_failure(at_server: dict[str, str], 
         assert error == b""
 
 
+async def test_output_that_cannot_be_written(at_server: dict[str, str]):
+    def run_in_shell(redirection: str) -> subprocess.CompletedProcess[str]:
+        line = f'exec "$0" -m api sources --json {redirection}'
+        return subprocess.run(
+            ["sh", "-c", line, HEADWATER[0]],
+            cwd=REPOSITORY,
+            env=environment(at_server),
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+
+    full = await asyncio.to_thread(run_in_shell, "> /dev/full")
+    assert full.returncode == 1
+    assert full.stderr.startswith("headwater: The output could not be written")
+    assert len(full.stderr.splitlines()) == 1
+    assert (await asyncio.to_thread(run_in_shell, ">&- 2>&-")).returncode == 0
+
+
 async def test_a_narrow_terminal(at_server: dict[str, str], tmp_path: Path):
     long = "a-rather-long-name-of-a-source-that-does-not-fit"
     await run("sources", "add", long, "--kind", "sqlite", "--path", str(tmp_path / "x"), env=at_server)
