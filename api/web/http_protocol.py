@@ -81,7 +81,7 @@ class HttpProtocol(HttpToolsProtocol):
         self._idle_bytes += len(data)
         super().data_received(data)
         if self._idle_bytes > self.limits.max_head_bytes:
-            self._refuse(431, f"The head of a request has at most {self.limits.max_head_bytes} bytes.")
+            self._refuse_size()
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Keeps headers, and drops what comes behind a body in their form."""
@@ -98,11 +98,17 @@ class HttpProtocol(HttpToolsProtocol):
         self._is_in_head = False
         self._idle_bytes = 0
         self._forget_head()
+        if len(self.url) + sum(len(name) + len(value) for name, value in self.headers) > self.limits.max_head_bytes:
+            self._refuse_size()
+            raise ValueError("a head that is too large, received in one piece")
         names = [name for name, _ in self.headers]
         if (self.parser.get_http_version(), names.count(b"host")) not in _HOSTS_BY_VERSION:
             raise ValueError("not a request of HTTP/1 that names its host")
         # The parser takes what follows an upgrade for another protocol, also where nobody speaks that.
-        if self.parser.should_upgrade() and (b"content-length" in names or b"transfer-encoding" in names):
+        has_body = b"transfer-encoding" in names or any(
+            one == b"content-length" and n != b"0" for one, n in self.headers
+        )
+        if has_body and self.parser.should_upgrade():
             raise ValueError("an upgrade with a body")
         super().on_headers_complete()
 
@@ -158,6 +164,9 @@ class HttpProtocol(HttpToolsProtocol):
             self._refuse(408, "The head of the request did not arrive in time.")
         else:
             self._close()
+
+    def _refuse_size(self) -> None:
+        self._refuse(431, f"The head of a request has at most {self.limits.max_head_bytes} bytes.")
 
     def _refuse(self, status: int, message: str) -> None:
         """The last word on this connection, unless an answer is under way, which it must not break into."""

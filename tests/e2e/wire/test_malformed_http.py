@@ -52,6 +52,8 @@ HEADS: dict[str, tuple[bytes, int]] = {
     "a folded header": (b"GET /livez HTTP/1.1\r\nHost: {host}\r\nX: a\r\n b\r\n\r\n", 400),
     "bare LF": (b"GET /livez HTTP/1.1\nHost: {host}\n\n", 400),
     "many headers": (b"GET /livez HTTP/1.1\r\nHost: {host}\r\n" + b"X: y\r\n" * 100_000, 431),
+    "30 kB of headers": (b"GET /livez HTTP/1.1\r\nHost: {host}\r\nX: " + b"y" * 30_000 + b"\r\n\r\n", 200),
+    "33 kB of headers": (b"GET /livez HTTP/1.1\r\nHost: {host}\r\nX: " + b"y" * 33_000 + b"\r\n\r\n", 431),
     "a long header": (b"GET /livez HTTP/1.1\r\nHost: {host}\r\nX: " + b"y" * 1_000_000, 431),
     "a long path": (b"GET /" + b"y" * 1_000_000, 431),
     "blank lines without end": (b"\r\n" * 500_000, 431),
