@@ -277,7 +277,7 @@ def _show(session: Session, found: dict[str, Any]) -> None:
         ),
         (
             "tables",
-            f"{_count(found['tables']['totalCount'])} in {_count(found['namespaces']['totalCount'])} namespaces",
+            _inside(found),
         ),
         ("revision", f"{number(found['revision'])}, discovered {utc(found['lastDiscoveredAt'])}"),
         ("coverage", freshness["discoveredAt"] and f"{freshness['coverage']:.0%}"),
@@ -300,6 +300,12 @@ def _show(session: Session, found: dict[str, Any]) -> None:
         out.say(f"  {utc(each['createdAt'])}  {kind}, ", word(each["state"]), f"{revision} ({each['actor']})")
     for each in freshness["unread"]:
         out.say(f"not read: {each['fqn']}: {each['reason']}")
+
+
+def _inside(found: dict[str, Any]) -> str:
+    namespaces = found["namespaces"]["totalCount"]
+    plural = "" if namespaces["value"] == 1 else "s"
+    return f"{_count(found['tables']['totalCount'])} in {_count(namespaces)} namespace{plural}"
 
 
 def _health(health: dict[str, Any]) -> Text:
