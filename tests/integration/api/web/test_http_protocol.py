@@ -1,6 +1,7 @@
 """What a connection may not do for ever; the limits are those of `served_view`: half a second each."""
 
 import asyncio
+import contextlib
 import time
 from collections.abc import AsyncIterator
 
@@ -34,7 +35,11 @@ class Slow:
         dripping = asyncio.create_task(self._drip(writer))
         try:
             async with asyncio.timeout(5):
-                received = await reader.read()
+                received = b""
+                # What drips into a closed connection is answered with a reset.
+                with contextlib.suppress(ConnectionResetError):
+                    while chunk := await reader.read(65_536):
+                        received += chunk
                 if self._rest:
                     await _lost(writer)
                 return received
