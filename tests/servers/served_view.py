@@ -192,7 +192,7 @@ async def serve(
             http=http_protocol(ConnectionLimits(head_timeout_s=0.5, stall_s=stall_s)),
             ws=SocketProtocol,
             ws_max_size=MAX_FRAME_BYTES,
-            timeout_graceful_shutdown=2,
+            timeout_graceful_shutdown=5,
             **config,
         )
     )
@@ -207,7 +207,7 @@ async def serve(
 
 
 async def until(holds: Callable[[], bool]) -> None:
-    async with asyncio.timeout(3):
+    async with asyncio.timeout(10):
         while not holds():  # noqa: ASYNC110  # resolvers run in the server, which knows no event of ours
             await asyncio.sleep(0.01)
 

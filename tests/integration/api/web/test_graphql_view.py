@@ -275,7 +275,7 @@ class TestStreams:
             await asyncio.sleep(0.3)  # until all buffers are full
             served.view.stop()
             began_s = time.monotonic()
-        assert time.monotonic() - began_s < 1.5
+        assert time.monotonic() - began_s < 4  # of the five seconds that are given to requests
         await stuck.__aexit__()
 
 

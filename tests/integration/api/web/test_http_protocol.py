@@ -34,7 +34,7 @@ class Slow:
         writer.write(self._first)
         dripping = asyncio.create_task(self._drip(writer))
         try:
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(10):
                 received = b""
                 # What drips into a closed connection is answered with a reset.
                 with contextlib.suppress(ConnectionResetError):
@@ -88,7 +88,7 @@ async def test_nothing_takes_for_ever(served: Served):
     began_s = time.monotonic()
     told = await asyncio.gather(*(Slow(served, first, rest).told() for first, rest, _ in SLOW))
     # Half a second for the head or the body, 2 s for the last word to be read; the machine may be busy.
-    assert time.monotonic() - began_s < 4.5
+    assert time.monotonic() - began_s < 8
     assert [int(one.split()[1]) if one else None for one in told] == [status for _, _, status in SLOW]
 
 
