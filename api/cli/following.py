@@ -104,6 +104,8 @@ def tables(move: Move) -> str:
     listed, done = counted(move, "tables_listed"), counted(move, "tables_done")
     if move["state"] == "QUEUED":
         return "waiting for a worker"
+    if move["state"] in FINAL:
+        return f"{number(done)} tables"
     if not listed:
         return "connecting"
     if done == listed:

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.client import GraphqlClient
-from tests.e2e.command_line.databases import COLUMNS, TABLES, fill, sqlite_file
+from tests.e2e.command_line.databases import COLUMNS, TABLES, sqlite_file
 from tests.e2e.command_line.running import Terminal, run
-from tests.servers.fault_proxy import FaultProxy, Latency
+from tests.servers.fault_proxy import Blackhole, FaultProxy, Latency
 from tests.servers.headwater import HeadwaterServer
 from tests.servers.postgresql import PostgresqlDatabase
 
@@ -157,20 +157,23 @@ async def test_many_removals_are_asked_about(at_server: dict[str, str], shared_c
     assert "10 tables removed" in agreed.out
 
 
-async def test_what_cannot_be_read_is_listed(at_server: dict[str, str], postgresql_database: PostgresqlDatabase):
-    await fill(postgresql_database, tables=3, columns=2)
-    async with FaultProxy(postgresql_database.host, postgresql_database.port) as proxy:
-        env = at_server | {"PASSWORD": postgresql_database.password or ""}
-        await run(
+async def test_what_cannot_be_read_is_listed(at_server: dict[str, str], wide_database: PostgresqlDatabase):
+    async with FaultProxy(wide_database.host, wide_database.port) as proxy:
+        added = await run(
             *("sources", "add", "part", "--kind", "postgresql", "--host", "127.0.0.1", "--port", str(proxy.port)),
-            *("--database", postgresql_database.name, "--user", postgresql_database.user, "--password-env", "PASSWORD"),
-            env=env,
+            *("--database", wide_database.name, "--user", wide_database.user, "--password-env", "PASSWORD"),
+            env=at_server | {"PASSWORD": wide_database.password},
         )
-        await proxy.set_fault(Latency(0.4))
-        ended = await run("discover", "part", "--budget", "1", env=env)
-    # Within a second it gets through the door, or not even there.
-    assert ended.code in (1, 3), ended
-    assert "budget of 1000 ms ran out" in ended.out
+        assert added.code == 0, added.err
+        await proxy.set_fault(Latency(0.03))
+        async with Terminal(["discover", "part", "--budget", "8"], env=at_server) as terminal:
+            await terminal.shows(" of 1,000 tables")
+            await proxy.set_fault(Blackhole())
+            assert await terminal.ended() == 3, terminal.text
+    assert "The budget of 8000 ms ran out" in terminal.text
+    assert "Not read, and left in the catalog as it was" in terminal.text
+    assert ".public.t0" in terminal.text
+    assert "more: `headwater sources show` lists all." in terminal.text
 
 
 async def test_a_discovery_that_fails_says_why(at_server: dict[str, str], tmp_path: Path):

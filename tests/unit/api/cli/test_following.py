@@ -16,6 +16,7 @@ def move(state: str, **counts: int) -> dict[str, Any]:
         (move("RUNNING"), "connecting"),
         (move("RUNNING", tables_listed=1_000, tables_done=430), "430 of 1,000 tables"),
         (move("RUNNING", tables_listed=1_000, tables_done=1_000), "1,000 tables, publishing"),
+        (move("SUCCEEDED", tables_listed=1_000, tables_done=1_000), "1,000 tables"),
     ],
 )
 def test_how_far_a_discovery_is(said: dict[str, Any], told: str):
