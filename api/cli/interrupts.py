@@ -54,7 +54,7 @@ def handled() -> None:
 
 @contextmanager
 def undisturbed() -> Iterator[None]:
-    """A ctrl-C waits until the end of the block, so that what is being started has a name to be cancelled by.
+    """A ctrl-C waits for the first `check` behind the block: what is started in it then has a name to be cancelled by.
 
     A second one does not wait.
     """
@@ -63,4 +63,3 @@ def undisturbed() -> Iterator[None]:
         yield
     finally:
         _count.is_held = False
-    check()
