@@ -25,6 +25,7 @@ def build_view(headwater: Headwater, settings: Settings) -> GraphqlView:
         schema=build_schema(limits),
         gate=Gate(None if key is None else key.get_secret_value(), settings.allowed_origins),
         new_context=lambda viewer: Context(headwater.services, viewer, limits),
+        limits=settings.web_limits,
     )
 
 

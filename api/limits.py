@@ -21,4 +21,33 @@ class DocumentLimits(Struct, frozen=True):
     max_answer_values: int = 100_000
 
 
+class ConnectionLimits(Struct, frozen=True):
+    """Bounds of one HTTP connection. The body has its own, in `WebLimits`."""
+
+    head_timeout_s: float = 10.0  # from the connection or the last answer to the end of a request's head
+    max_head_bytes: int = 32 * 1024  # of a request's line and headers, and of what is around the chunks of a body
+    stall_s: float = 60.0  # without taking a byte of what waits for it, before the connection is dropped
+
+
+class SocketLimits(Struct, frozen=True):
+    """Bounds of sockets."""
+
+    max_sockets: int = 5_000  # open in this process, streams over HTTP with them; one more is answered with 503
+    max_frame_bytes: int = 64 * 1024  # of one message
+    init_timeout_s: float = 10.0  # from the handshake to connection_init
+    max_operations: int = 100  # of one socket, at the same time
+    operation_timeout_s: float = 75.0  # of a query or mutation; longer than any `waitMs`
+    stall_s: float = 60.0  # without taking what is sent, before it is closed with 1013
+
+
+class WebLimits(Struct, frozen=True):
+    """Bounds of one request."""
+
+    max_body_bytes: int = 1024 * 1024
+    body_timeout_s: float = 30.0  # for all of the body to arrive
+    operation_timeout_s: float = 75.0  # of a query or mutation; longer than any `waitMs`
+    heartbeat_s: float = 12.0  # without a result, before a stream says that it is still there
+    socket: SocketLimits = SocketLimits()
+
+
 DEFAULT_LIMITS = DocumentLimits()

@@ -18,8 +18,7 @@ from api.data_folder import locked
 from api.demo import source as demo
 from api.settings import Settings
 from api.web.auth import check_binding
-from api.web.http_protocol import ConnectionLimits, http_protocol
-from api.web.socket import MAX_FRAME_BYTES
+from api.web.http_protocol import http_protocol
 from api.web.socket_protocol import PING_INTERVAL_S, PING_TIMEOUT_S, SocketProtocol
 from domain.errors import StartRefused
 
@@ -54,9 +53,9 @@ async def _serve(settings: Settings, listener: socket.socket) -> None:
                 access_log=False,
                 server_header=False,
                 proxy_headers=False,  # a header must not say who the peer is
-                http=http_protocol(ConnectionLimits()),
+                http=http_protocol(settings.connection_limits),
                 ws=SocketProtocol,
-                ws_max_size=MAX_FRAME_BYTES,
+                ws_max_size=settings.max_frame_bytes,
                 ws_ping_interval=PING_INTERVAL_S,
                 ws_ping_timeout=PING_TIMEOUT_S,
                 timeout_graceful_shutdown=_GRACE_S,

@@ -8,13 +8,14 @@ from typing import Annotated, Any
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from api.limits import DocumentLimits
+from api.limits import ConnectionLimits, DocumentLimits, SocketLimits, WebLimits
 from api.loopback import is_loopback
 from domain.errors import StartRefused
 from domain.models.page import PageLimits
 
 PREFIX = "HEADWATER_"
-DEFAULT_DOCUMENT, DEFAULT_PAGES = DocumentLimits(), PageLimits()
+DEFAULT_DOCUMENT, DEFAULT_PAGES, DEFAULT_WEB = DocumentLimits(), PageLimits(), WebLimits()
+DEFAULT_CONNECTION = ConnectionLimits()
 # Not settings of the server: secrets that sources refer to.
 _SECRET_PREFIX = PREFIX + "SECRET_"
 # Read by the commands that speak with a running server (api/cli/address.py), which may share its environment.
@@ -70,6 +71,60 @@ class Settings(BaseSettings):
     worker_concurrency: int = Field(4, ge=1, le=64, description="Operations that one process runs at the same time.")
     log_level: str = Field(
         "info", pattern="^(debug|info|warning|error)$", description="The least severe lines that are logged."
+    )
+    max_body_bytes: int = Field(
+        DEFAULT_WEB.max_body_bytes, ge=1_024, le=1 << 30, description="Bytes of a request's body."
+    )
+    body_timeout_s: float = Field(
+        DEFAULT_WEB.body_timeout_s, ge=0.1, le=3_600, description="Seconds for all of a body to arrive."
+    )
+    max_head_bytes: int = Field(
+        DEFAULT_CONNECTION.max_head_bytes,
+        ge=4_096,
+        le=1 << 20,
+        description="Bytes of a request's line and headers, and of what is around the chunks of its body.",
+    )
+    head_timeout_s: float = Field(
+        DEFAULT_CONNECTION.head_timeout_s,
+        ge=0.1,
+        le=3_600,
+        description="Seconds from the connection, or from the last answer on it, to the end of a request's head.",
+    )
+    operation_timeout_s: float = Field(
+        DEFAULT_WEB.operation_timeout_s,
+        ge=65,
+        le=3_600,
+        description="Seconds that a query or mutation may take; longer than any waitMs, which is a minute at most.",
+    )
+    stall_s: float = Field(
+        DEFAULT_CONNECTION.stall_s,
+        ge=1,
+        le=3_600,
+        description="Seconds that a client may take nothing of what is sent to it, before its connection is ended.",
+    )
+    heartbeat_s: float = Field(
+        DEFAULT_WEB.heartbeat_s,
+        ge=1,
+        le=3_600,
+        description="Seconds without a result, before a stream over HTTP says that it is still there.",
+    )
+    max_sockets: int = Field(
+        DEFAULT_WEB.socket.max_sockets,
+        ge=1,
+        le=1_000_000,
+        description="WebSockets and streams over HTTP that are open in one process.",
+    )
+    max_socket_operations: int = Field(
+        DEFAULT_WEB.socket.max_operations, ge=1, le=10_000, description="Operations that run on one socket at a time."
+    )
+    max_frame_bytes: int = Field(
+        DEFAULT_WEB.socket.max_frame_bytes, ge=1_024, le=1 << 26, description="Bytes of one message on a socket."
+    )
+    socket_init_timeout_s: float = Field(
+        DEFAULT_WEB.socket.init_timeout_s,
+        ge=0.1,
+        le=3_600,
+        description="Seconds from the handshake of a socket to its connection_init.",
     )
     max_page_size: int = Field(
         DEFAULT_PAGES.items,
@@ -158,6 +213,31 @@ class Settings(BaseSettings):
     @classmethod
     def _split(cls, value: Any) -> Any:
         return tuple(part for part in value.split(os.pathsep) if part) if isinstance(value, str) else value
+
+    @property
+    def connection_limits(self) -> ConnectionLimits:
+        """What one HTTP connection may do."""
+        return ConnectionLimits(
+            head_timeout_s=self.head_timeout_s, max_head_bytes=self.max_head_bytes, stall_s=self.stall_s
+        )
+
+    @property
+    def web_limits(self) -> WebLimits:
+        """What requests and sockets may do."""
+        return WebLimits(
+            max_body_bytes=self.max_body_bytes,
+            body_timeout_s=self.body_timeout_s,
+            operation_timeout_s=self.operation_timeout_s,
+            heartbeat_s=self.heartbeat_s,
+            socket=SocketLimits(
+                max_sockets=self.max_sockets,
+                max_frame_bytes=self.max_frame_bytes,
+                init_timeout_s=self.socket_init_timeout_s,
+                max_operations=self.max_socket_operations,
+                operation_timeout_s=self.operation_timeout_s,
+                stall_s=self.stall_s,
+            ),
+        )
 
     @property
     def page_limits(self) -> PageLimits:

@@ -10,7 +10,6 @@ from contextlib import aclosing
 from typing import Any
 
 from graphql import GraphQLError
-from msgspec import Struct
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route, WebSocketRoute
@@ -22,28 +21,19 @@ from strawberry.schema.exceptions import CannotGetOperationTypeError, InvalidOpe
 from strawberry.types.execution import ExecutionResult, PreExecutionError
 from strawberry.types.graphql import OperationType
 
+from api.limits import WebLimits
 from api.web.answers import Refused, answer, failure, payload, refusal
 from api.web.asked import Accepted, Asked, accepted, check_content_type, from_body, from_query_string
 from api.web.auth import Gate
 from api.web.framings import FRAMINGS, Framing
 from api.web.result_stream import ResultStream
-from api.web.socket import GraphqlSocket, SocketLimits
+from api.web.socket import GraphqlSocket
 from domain.models.access import Viewer
 
 _READING = frozenset({OperationType.QUERY})
 _ONCE = frozenset({OperationType.QUERY, OperationType.MUTATION})
 _FOLLOWING = frozenset({OperationType.SUBSCRIPTION})
 _ANY = frozenset(OperationType)
-
-
-class WebLimits(Struct, frozen=True):
-    """Bounds of one request."""
-
-    max_body_bytes: int = 1024 * 1024
-    body_timeout_s: float = 30.0  # for all of the body to arrive
-    operation_timeout_s: float = 75.0  # of a query or mutation; longer than any `waitMs`
-    heartbeat_s: float = 12.0  # without a result, before a stream says that it is still there
-    socket: SocketLimits = SocketLimits()
 
 
 class GraphqlView:

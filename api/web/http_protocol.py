@@ -12,20 +12,13 @@ import termios
 from asyncio import TimerHandle, Transport
 from typing import ClassVar
 
-from msgspec import Struct
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
+
+from api.limits import ConnectionLimits
 
 _LINGER_S = 2.0  # for a client that is refused to end its sending: closed at once, it might not see why
 _HOSTS_BY_VERSION = {("1.1", 1), ("1.0", 1), ("1.0", 0)}  # how many Host headers: RFC 9112, section 3.2
 _NO_LINGER = struct.pack("ii", 1, 0)  # on, 0 s: a reset, and the unsent is forgotten (socket(7), SO_LINGER)
-
-
-class ConnectionLimits(Struct, frozen=True):
-    """Bounds of one HTTP connection. The body has its own, in `WebLimits`."""
-
-    head_timeout_s: float = 10.0  # from the connection or the last answer to the end of a request's head
-    max_head_bytes: int = 32 * 1024  # of a request's line and headers, and of what is around the chunks of a body
-    stall_s: float = 60.0  # without taking a byte of what waits for it, before the connection is dropped
 
 
 def http_protocol(limits: ConnectionLimits) -> type["HttpProtocol"]:

@@ -16,28 +16,18 @@ from msgspec import Struct
 from starlette.websockets import WebSocket, WebSocketDisconnect
 from strawberry.types.execution import ExecutionResult
 
+from api.limits import SocketLimits
 from api.web.answers import Refused, error, formatted, internal_error, is_request_error, payload
 from api.web.asked import Asked
 from domain.models.access import Viewer
 
 SUBPROTOCOL = "graphql-transport-ws"
-MAX_FRAME_BYTES = 64 * 1024
 _MAX_REASON_BYTES = 120  # a close frame holds 125 bytes, two of them the code
 _FAREWELL_S = 5.0
 
 _TIMED_OUT = error("TIMED_OUT", "The operation took too long and was stopped.")
 
 _log = structlog.get_logger(__name__)
-
-
-class SocketLimits(Struct, frozen=True):
-    """Bounds of sockets."""
-
-    max_sockets: int = 5_000  # open in this process, streams over HTTP with them; one more is answered with 503
-    init_timeout_s: float = 10.0  # from the handshake to connection_init
-    max_operations: int = 100  # of one socket, at the same time
-    operation_timeout_s: float = 75.0  # of a query or mutation; longer than any `waitMs`
-    stall_s: float = 60.0  # without taking what is sent, before it is closed with 1013
 
 
 class ConnectionInit(Struct, frozen=True, tag="connection_init"):
@@ -176,7 +166,7 @@ class GraphqlSocket:
                     text = received.get("text")
                     if text is None:
                         raise CloseSocket(4400, "Invalid message: send text, not bytes")
-                    if len(text) > MAX_FRAME_BYTES:
+                    if len(text) > self._limits.max_frame_bytes:
                         raise CloseSocket(1009, "Message too big")
                     await self._handle(parse_message(text))
                     if self._viewer is not None:

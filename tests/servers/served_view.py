@@ -16,11 +16,11 @@ from strawberry.schema import BaseSchema
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.typing import Subprotocol
 
+from api.limits import ConnectionLimits, SocketLimits, WebLimits
 from api.web.auth import Gate
-from api.web.graphql_view import GraphqlView, WebLimits
-from api.web.http_protocol import ConnectionLimits, http_protocol
+from api.web.graphql_view import GraphqlView
+from api.web.http_protocol import http_protocol
 from api.web.middleware import RequestIds, SecurityHeaders
-from api.web.socket import MAX_FRAME_BYTES, SocketLimits
 from api.web.socket_protocol import SocketProtocol
 
 GRAPHQL_JSON = "application/graphql-response+json"
@@ -191,7 +191,7 @@ async def serve(
             proxy_headers=False,
             http=http_protocol(ConnectionLimits(head_timeout_s=0.5, stall_s=stall_s)),
             ws=SocketProtocol,
-            ws_max_size=MAX_FRAME_BYTES,
+            ws_max_size=limits.socket.max_frame_bytes,
             timeout_graceful_shutdown=5,
             **config,
         )

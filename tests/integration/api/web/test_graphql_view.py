@@ -16,8 +16,7 @@ from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.typing import Origin, Subprotocol
 
-from api.web.socket import MAX_FRAME_BYTES
-from tests.servers.served_view import GRAPHQL_JSON, KEY, Served, hear, say, serve, until
+from tests.servers.served_view import GRAPHQL_JSON, KEY, LIMITS, Served, hear, say, serve, until
 
 _TCP_CLOSE = 7  # of the states in Linux' tcp_states.h
 MULTIPART = "multipart/mixed;boundary=graphql;subscriptionSpec=1.0"
@@ -373,7 +372,7 @@ class TestSocket:
             ('{"type":"subscribe","id":"1","payload":{"query":1}}', 4400),
             ('{"type":"connection_init"}', 4429),
             ('{"type":"subscribe","id":"s","payload":{"query":"{ viewer }"}}', 4409),
-            ("x" * (MAX_FRAME_BYTES + 1), 1009),
+            ("x" * (LIMITS.socket.max_frame_bytes + 1), 1009),
             ("[" * 60_000, 4400),
         ],
     )
