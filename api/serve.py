@@ -19,7 +19,7 @@ from api.demo import source as demo
 from api.settings import Settings
 from api.web.auth import check_binding
 from api.web.http_protocol import http_protocol
-from api.web.socket_protocol import PING_INTERVAL_S, PING_TIMEOUT_S, SocketProtocol
+from api.web.socket_protocol import PATIENCE_S, PING_INTERVAL_S, SocketProtocol
 from domain.errors import StartRefused
 
 _GRACE_S = 5  # for requests under way when a signal comes
@@ -57,7 +57,7 @@ async def _serve(settings: Settings, listener: socket.socket) -> None:
                 ws=SocketProtocol,
                 ws_max_size=settings.max_frame_bytes,
                 ws_ping_interval=PING_INTERVAL_S,
-                ws_ping_timeout=PING_TIMEOUT_S,
+                ws_ping_timeout=settings.stall_s + PATIENCE_S,
                 timeout_graceful_shutdown=_GRACE_S,
             ),
             greeting=banner.text(settings, port, demo.file(settings.data_dir) if settings.demo else None),

@@ -6,10 +6,12 @@ from uvicorn._types import ASGIReceiveEvent, ASGISendEvent
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.frames import CloseCode, Frame
 
+from api.web.http_protocol import drop
+
 PING_INTERVAL_S = 20.0
-# A client that has gone without a word answers no ping. Longer than a socket may stall, so that one that is only slow
-# is told so by the code that it is closed with.
-PING_TIMEOUT_S = 75.0
+# A client that has gone without a word answers no ping. It is waited for longer than a socket may stall, so that one
+# that is only slow is told so by the code that it is closed with.
+PATIENCE_S = 15.0
 TURN_BYTES = 4_096  # parsed before everybody else has their turn: up to 682 frames, a few milliseconds
 MAX_FRAGMENTS = 1_024  # of one message: the bound on its bytes does not see empty ones
 _LINGER_S = 12.0  # uvicorn itself waits 10 s for the client's close frame
@@ -117,7 +119,7 @@ class SocketProtocol(WebSocketsSansIOProtocol):
         self.transport.write(b"".join(self.conn.data_to_send()))
         self.transport.write_eof()
         if self.close_timer is None:  # uvicorn closes at once where there is none
-            self.close_timer = self.loop.call_later(_LINGER_S, self.transport.abort)
+            self.close_timer = self.loop.call_later(_LINGER_S, drop, self.transport)
         self.read_paused = False
         self.transport.resume_reading()
 
@@ -153,7 +155,7 @@ class SocketProtocol(WebSocketsSansIOProtocol):
     def _drop_later(self) -> None:
         if not self._is_dropped_later:
             self._is_dropped_later = True
-            self.loop.call_later(_LINGER_S, self.transport.abort)
+            self.loop.call_later(_LINGER_S, drop, self.transport)
 
 
 def _is_utf8(data: bytes) -> bool:
