@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import gc
 import resource
-import signal
 import socket
 from collections.abc import Callable, Iterator
 
@@ -17,6 +16,7 @@ from api.bootstrap import open_headwater
 from api.data_folder import locked
 from api.demo import source as demo
 from api.settings import Settings
+from api.signals import Startup, on_stop
 from api.web.auth import check_binding
 from api.web.http_protocol import http_protocol
 from api.web.socket_protocol import PATIENCE_S, PING_INTERVAL_S, SocketProtocol
@@ -36,10 +36,19 @@ def serve(settings: Settings) -> None:
         _bound(settings.host, settings.port) as listener,
         asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner,
     ):
-        runner.run(_serve(settings, listener))
+        runner.run(_until_stopped(settings, listener))
 
 
-async def _serve(settings: Settings, listener: socket.socket) -> None:
+async def _until_stopped(settings: Settings, listener: socket.socket) -> None:
+    startup = Startup()
+    try:
+        await _serve(settings, listener, startup)
+    except asyncio.CancelledError:
+        if not startup.is_stopped:
+            raise
+
+
+async def _serve(settings: Settings, listener: socket.socket, startup: Startup) -> None:
     port: int = listener.getsockname()[1]
     async with open_headwater(settings, port=port) as headwater:
         if settings.demo:
@@ -66,9 +75,9 @@ async def _serve(settings: Settings, listener: socket.socket) -> None:
         # What lives as long as the process (modules, the schema) need not be walked through at every collection.
         gc.collect()
         gc.freeze()
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(number, server.stop)
+        if startup.is_stopped:
+            return
+        on_stop(server.stop)
         await server.serve(sockets=[listener])
 
 

@@ -1,13 +1,13 @@
 """One worker process: runs operations and schedules out of the shared queue, and serves nobody."""
 
 import asyncio
-import signal
 
 import structlog
 import uvloop
 
 from api.bootstrap import open_headwater
 from api.settings import Settings
+from api.signals import Startup, on_stop
 from domain.errors import StartRefused
 
 _log = structlog.get_logger(__name__)
@@ -34,16 +34,25 @@ def work(settings: Settings) -> None:
             "HEADWATER_DATABASE_URL."
         )
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(_work(settings))
+        runner.run(_until_stopped(settings))
 
 
-async def _work(settings: Settings) -> None:
+async def _until_stopped(settings: Settings) -> None:
+    startup = Startup()
+    try:
+        await _work(settings, startup)
+    except asyncio.CancelledError:
+        if not startup.is_stopped:
+            raise
+
+
+async def _work(settings: Settings, startup: Startup) -> None:
     stopped = asyncio.Event()
     # A source must not lead to the servers either: the port is the one that they are told by the same setting.
     async with open_headwater(settings, port=settings.port):
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(number, stopped.set)
+        if startup.is_stopped:
+            return
+        on_stop(stopped.set)
         _log.info("worker_ready", concurrency=settings.worker_concurrency)
         await stopped.wait()
         _log.info("worker_stopping")

@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from api.cli import interrupts
+
 
 def serve(
     host: Annotated[str | None, typer.Option(help="Address to serve on (127.0.0.1).")] = None,
@@ -15,9 +17,11 @@ def serve(
     demo: Annotated[bool, typer.Option("--demo", help="Make a demo shop, register and discover it.")] = False,
 ) -> None:
     """Serve GraphQL at /graphql until stopped by SIGINT or SIGTERM. Every option is also a HEADWATER_… variable."""
-    from api import settings
-    from api.observability import logs
-    from api.serve import serve as run
+    with interrupts.noticed():
+        from api import settings
+        from api.observability import logs
+        from api.serve import serve as run
+    interrupts.check()
 
     loaded = settings.load(host=host, port=port, data_dir=data_dir, demo=demo or None)
     logs.configure(loaded.log_level)
