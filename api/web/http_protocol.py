@@ -29,7 +29,7 @@ def http_protocol(limits: ConnectionLimits) -> type["HttpProtocol"]:
 def drop(transport: Transport) -> None:
     """Ends a connection at once. Closed in the usual way, the kernel would go on offering what was not taken."""
     connection = transport.get_extra_info("socket")
-    if connection is not None:
+    if connection is not None and connection.fileno() >= 0:  # else it has ended by itself
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGER)
     transport.abort()
 

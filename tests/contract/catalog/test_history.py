@@ -69,7 +69,8 @@ class Model:
         kept = {path: table for path, table in self.tables.items() if not is_covered(path, coverage)}
         unchanged = {path for path, table in found.items() if self.tables.get(path) == normalise(table)}
         self.tables = kept | {path: normalise(table) for path, table in found.items()}
-        inhabited = {path[:-1] for path in self.tables}
+        # What could not be read is there all the same, and lies in its namespace.
+        inhabited = {path[:-1] for path in self.tables} | {missed.path[:-1] for missed in coverage.unread}
         staying = {
             path: namespace
             for path, namespace in self.namespaces.items()
