@@ -98,7 +98,10 @@ async def test_many_slow_ones_harm_nobody(served: Served):
         began_s = time.monotonic()
         assert (await served.post({"query": "{ viewer }"})).status_code == 200
         assert time.monotonic() - began_s < 1
-    assert all(told.startswith(b"HTTP/1.1 408") for told in await asyncio.gather(*slow))
+    # On a busy machine one's time may be over before its first byte is seen: it is closed as one that said nothing.
+    ends = [told[:12] for told in await asyncio.gather(*slow)]
+    assert set(ends) <= {b"HTTP/1.1 408", b""}
+    assert ends.count(b"HTTP/1.1 408") > len(ends) // 2
 
 
 async def test_a_connection_may_be_used_again(served: Served):
