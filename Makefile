@@ -17,7 +17,7 @@ PYTHON_WORKS := $(shell $(BIN)/python -c '' 2>/dev/null && echo yes)
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 
 # Bounds, in seconds, for a whole run of tests and for a single test of a long run.
-RUN_TIMEOUT_S := 1800
+RUN_TIMEOUT_S := 1200
 LONG_TIMEOUT_S := 1800
 LONG_RUNS := tests/faults tests/benchmarks
 

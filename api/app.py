@@ -9,7 +9,7 @@ from starlette.middleware.cors import CORSMiddleware
 from api.bootstrap import Headwater
 from api.graphql.context import Context
 from api.graphql.schema import build_schema
-from api.settings import Settings
+from api.settings import Settings, in_clear
 from api.web import graphiql_page
 from api.web.auth import Gate
 from api.web.graphql_view import GraphqlView
@@ -20,10 +20,10 @@ from api.web.probes import routes as probe_routes
 
 def build_view(headwater: Headwater, settings: Settings) -> GraphqlView:
     """The GraphQL endpoint over the services; `stop()` it before the server shuts down."""
-    key, limits = settings.admin_key, settings.document_limits
+    limits = settings.document_limits
     return GraphqlView(
         schema=build_schema(limits),
-        gate=Gate(None if key is None else key.get_secret_value(), settings.allowed_origins),
+        gate=Gate(in_clear(settings.admin_key), settings.allowed_origins),
         new_context=lambda viewer: Context(headwater.services, viewer, limits),
         limits=settings.web_limits,
     )

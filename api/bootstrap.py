@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from api.data_folder import locked
 from api.services import Services
-from api.settings import Settings
+from api.settings import Settings, in_clear
 from api.system import RandomIds, SystemClock
 from connectors.registry import ConnectorRegistry
 from connectors.shared.dialer import DialPolicy, GuardedDialer
@@ -138,7 +138,6 @@ async def check_key(settings: Settings) -> KeyCheck:
 
     Raises `StartRefused` for a key that is missing or unsafe, and for a store of another version.
     """
-    key = settings.encryption_key
     async with _looking(settings) as database:
         if database is not None:
             pending = await migrations.pending_migration(database)
@@ -146,9 +145,7 @@ async def check_key(settings: Settings) -> KeyCheck:
                 database = None
             elif pending.before != pending.after:
                 raise StartRefused("The metadata store is of an older version. Run `headwater migrate` first.")
-        return await opening.check_key(
-            database, key_file=settings.key_file, key=None if key is None else key.get_secret_value()
-        )
+        return await opening.check_key(database, key_file=settings.key_file, key=in_clear(settings.encryption_key))
 
 
 @asynccontextmanager
@@ -166,12 +163,9 @@ async def _open_adapters(stack: AsyncExitStack, settings: Settings, port: int) -
     database = await open_database(settings.store_url)
     stack.push_async_callback(database.close)
     await migrate(database)
-    key = settings.encryption_key
-    secrets = await open_secrets(
-        database, key_file=settings.key_file, key=None if key is None else key.get_secret_value()
-    )
+    secrets = await open_secrets(database, key_file=settings.key_file, key=in_clear(settings.encryption_key))
     event_log = SqlEventLog(database)
-    redis_url = None if settings.redis_url is None else settings.redis_url.get_secret_value()
+    redis_url = in_clear(settings.redis_url)
     fan_out = None if redis_url is None else RedisFanOut(redis_url)
     poll_s = ALONE_POLL_S if settings.database_url is None else POLL_S
     feed = await stack.enter_async_context(LogFeed(event_log, fan_out=fan_out, poll_s=poll_s))

@@ -49,5 +49,3 @@ class WebLimits(Struct, frozen=True):
     heartbeat_s: float = 12.0  # without a result, before a stream says that it is still there
     socket: SocketLimits = SocketLimits()
 
-
-DEFAULT_LIMITS = DocumentLimits()

@@ -301,6 +301,11 @@ class Settings(BaseSettings):
         return self.data_dir.absolute() / "headwater.sqlite"
 
 
+def in_clear(secret: SecretStr | None) -> str | None:
+    """What a secret setting holds, for whoever uses it."""
+    return None if secret is None else secret.get_secret_value()
+
+
 def load(**given: Any) -> Settings:
     """The settings from the environment, and from the command line (`given`; None: not given), which goes first.
 

@@ -5,7 +5,7 @@ from collections import deque
 
 from graphql import GraphQLError
 
-from api.graphql.limits import too_complex
+from api.graphql.measure import too_complex
 
 # An answer's values between two looks at what else there is to do: some 50 ms of work.
 VALUES_PER_TURN = 5_000

@@ -3,9 +3,9 @@
 import strawberry
 
 from api.graphql.budget import Budget
-from api.graphql.limits import Measure
 from api.graphql.loaders import Loaders
-from api.limits import DEFAULT_LIMITS, DocumentLimits
+from api.graphql.measure import Measure
+from api.limits import DocumentLimits
 from api.services import Services
 from domain.models.access import Viewer
 
@@ -18,11 +18,11 @@ class Context:
 
     __slots__ = ("_budget", "_limits", "loaders", "measure", "services", "viewer")
 
-    def __init__(self, services: Services, viewer: Viewer, limits: DocumentLimits = DEFAULT_LIMITS) -> None:
+    def __init__(self, services: Services, viewer: Viewer, limits: DocumentLimits | None = None) -> None:
         self.services = services
         self.viewer = viewer
         self.measure: Measure | None = None
-        self._limits = limits
+        self._limits = limits or DocumentLimits()
         self.forget()
 
     async def spend(self, info: "Info", items: int) -> None:
@@ -40,7 +40,8 @@ class Context:
 
     def _values_per_item(self, info: "Info") -> int:
         assert self.measure is not None
-        # A field that is written several times is answered once, with all that is asked of it.
+        # A field that is written several times is answered once, with all that is asked of it. Strawberry's own
+        # `selected_fields` would convert them anew at each call (strawberry/types/info.py of 0.341).
         return sum(self.measure.values_per_item.get(id(node), 1) for node in info._raw_info.field_nodes)
 
 

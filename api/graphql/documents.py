@@ -10,7 +10,7 @@ from strawberry.schema.validation_rules.maybe_null import MaybeNullValidationRul
 from strawberry.schema.validation_rules.one_of import OneOfInputValidationRule
 from strawberry.types.graphql import OperationType
 
-from api.graphql.limits import Measure, Sizes, excess, has_more_values, measure, page_sizes, too_complex
+from api.graphql.measure import Measure, Sizes, excess, has_more_values, measure, page_sizes, too_complex
 from api.limits import DocumentLimits
 
 MAX_KEPT = 128
@@ -77,7 +77,11 @@ class Documents:
 
 
 class ReadyDocuments(SchemaExtension):
-    """Parses, measures and validates in Strawberry's stead; what is over the limits is not validated any more."""
+    """Parses, measures and validates in Strawberry's stead; what is over the limits is not validated any more.
+
+    Strawberry has no public names for the schema of graphql-core (`_schema`) and for the operation's name as the client
+    gave it (`_provided_operation_name`): strawberry/types/execution.py of 0.341.
+    """
 
     def __init__(self, documents: Documents) -> None:
         self._documents = documents

@@ -32,7 +32,7 @@ from api.graphql.types.data_source import DataSource
 from api.graphql.types.namespace import Namespace
 from api.graphql.types.problem import UnreachableProblem
 from api.graphql.types.table import Table
-from api.limits import DEFAULT_LIMITS, DocumentLimits
+from api.limits import DocumentLimits
 from domain.errors import InvalidInput
 
 FEDERATION_VERSION: Literal["2.9"] = "2.9"  # one of the two composers in use refuses later ones
@@ -110,9 +110,9 @@ async def _ending(results: AsyncGenerator[Any]) -> AsyncGenerator[Any]:
         yield ExecutionResult(data=None, errors=[over.as_error()])
 
 
-def build_schema(limits: DocumentLimits = DEFAULT_LIMITS) -> HeadwaterSchema:
+def build_schema(limits: DocumentLimits | None = None) -> HeadwaterSchema:
     """The schema that is served, answering documents within `limits`."""
-    documents = Documents(limits)
+    documents = Documents(limits or DocumentLimits())
     return _schema(Query, extensions=[ReadableErrors, lambda: ReadyDocuments(documents)])
 
 

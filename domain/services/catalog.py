@@ -33,6 +33,7 @@ T = TypeVar("T")
 P = TypeVar("P", bound=Pin | ObjectAt)
 
 MAX_NODES = 100
+MAX_REFERENCES = 500  # of one table, that its columns' references are picked from
 MAX_COUNTED_CHANGES = 10_000
 
 
@@ -255,9 +256,9 @@ class Catalog:
     async def all_relationships(
         self, viewer: Viewer, tables: Sequence[ObjectAt], wanted: RelationshipFilter
     ) -> list[tuple[RelationshipEntry, ...]]:
-        """As `relationships`, up to the page limit and without cursors: what a column's references are picked from."""
+        """As `relationships`, up to 500 and without cursors: what a column's references are picked from."""
         require(viewer, Permission.SOURCE_READ)
-        slices = await self._reader.relationships(viewer, tables, wanted, Page(first=self._pages.limits.columns))
+        slices = await self._reader.relationships(viewer, tables, wanted, Page(first=MAX_REFERENCES))
         return [one.items for one in slices]
 
     async def count_namespaces(self, viewer: Viewer, sources: Sequence[Pin], wanted: CatalogFilter) -> list[int]:

@@ -15,7 +15,7 @@ from strawberry.types.execution import ExecutionResult
 from api.bootstrap import Headwater, open_headwater
 from api.graphql.context import Context
 from api.graphql.schema import HeadwaterSchema, build_schema
-from api.limits import DEFAULT_LIMITS, DocumentLimits
+from api.limits import DocumentLimits
 from api.settings import Settings
 from domain.models.access import Permission, Scope, Viewer
 
@@ -90,7 +90,7 @@ class Client:
     headwater: Headwater
     viewer: Viewer = EVERYTHING
     calls: Counter[str] = field(default_factory=Counter)
-    limits: DocumentLimits = DEFAULT_LIMITS
+    limits: DocumentLimits = field(default_factory=DocumentLimits)
 
     @property
     def schema(self) -> HeadwaterSchema:

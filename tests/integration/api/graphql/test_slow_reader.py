@@ -11,7 +11,7 @@ import msgspec
 from websockets.exceptions import ConnectionClosed
 
 from api.bootstrap import open_headwater
-from api.limits import DEFAULT_LIMITS
+from api.limits import DocumentLimits
 from api.settings import Settings
 from tests.integration.api.graphql.conftest import Client, served_schema
 from tests.servers.served_view import LIMITS, Served, hear, say, serve
@@ -63,7 +63,7 @@ async def test_it_resumes_without_gap_or_double(tmp_path: Path):
     seen: list[str] = []
     async with open_headwater(Settings(data_dir=tmp_path, health_interval_s=3_600), port=1) as headwater:
         client = Client(headwater)
-        async with serve(schema=served_schema(DEFAULT_LIMITS), context=client.context(), limits=limits) as served:
+        async with serve(schema=served_schema(DocumentLimits()), context=client.context(), limits=limits) as served:
             async with served.socket(max_queue=1, sock=narrow_connection(served)) as slow:
                 await follow(slow, None)
                 cursor = (await hear(slow))["payload"]["data"]["events"]["cursor"]  # a heartbeat: it follows

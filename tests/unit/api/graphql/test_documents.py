@@ -7,7 +7,7 @@ from graphql import GraphQLError, GraphQLSchema
 
 from api.graphql.context import Context
 from api.graphql.documents import MAX_ERRORS, MAX_KEPT_CHARACTERS, Documents
-from api.graphql.limits import page_sizes
+from api.graphql.measure import page_sizes
 from api.graphql.schema import HeadwaterSchema, build_schema
 from api.limits import DocumentLimits
 from domain.models.access import Permission, Scope, Viewer

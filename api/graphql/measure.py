@@ -104,7 +104,10 @@ class Measure(NamedTuple):
 
 
 def measure(document: DocumentNode, schema: GraphQLSchema, sizes: Sizes, max_depth: int) -> Measure:
-    """In time linear to the document. What lies far deeper than `max_depth` is not looked at: its depth says enough."""
+    """Each field and each fragment is looked at once; the names of a fragment's fields once more wherever it is spread.
+
+    What lies far deeper than `max_depth` is not looked at: its depth says enough.
+    """
     return _Walk(document, schema, sizes, max_depth).measured()
 
 

@@ -19,9 +19,9 @@ from graphql import (
 from hypothesis import given
 from hypothesis import strategies as st
 
-from api.graphql.limits import Extent, Sizes, excess, has_more_values, measure, page_sizes
+from api.graphql.measure import Extent, Sizes, excess, has_more_values, measure, page_sizes
 from api.graphql.schema import build_schema
-from api.limits import DEFAULT_LIMITS
+from api.limits import DocumentLimits
 
 
 @cache
@@ -34,7 +34,7 @@ def extent(query: str, sizes: Sizes = Sizes()) -> Extent:  # noqa: B008  # immut
 
 
 def refusal(query: str) -> str | None:
-    return excess(measure(parse(query), schema(), Sizes(), DEFAULT_LIMITS.max_depth), DEFAULT_LIMITS)
+    return excess(measure(parse(query), schema(), Sizes(), DocumentLimits().max_depth), DocumentLimits())
 
 
 def doubling(turns: int) -> str:
