@@ -1,10 +1,11 @@
 """Where the running server is, and the key to it."""
 
 import os
-from typing import NamedTuple
+from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
-from api.cli.exit_codes import ExitCode, Stop
+from api.cli.errors import Stop
+from api.cli.exit_codes import ExitCode
 from api.loopback import is_loopback
 
 URL_VARIABLE = "HEADWATER_URL"
@@ -13,11 +14,12 @@ DEFAULT_URL = "http://127.0.0.1:8000"
 _PATH = "/graphql"
 
 
-class Address(NamedTuple):
+@dataclass(frozen=True)
+class Address:
     """One server's GraphQL address, and the key to show there."""
 
     url: str
-    key: str | None
+    key: str | None = field(repr=False)
 
     @property
     def is_local(self) -> bool:

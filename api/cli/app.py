@@ -10,8 +10,9 @@ from typing import Annotated
 
 import typer
 
-from api.cli import discover, keys, migrate, schema, serve, sources, test, watch, worker
-from api.cli.exit_codes import ExitCode, Stop
+from api.cli import connection_test, discover, keys, migrate, schema, serve, sources, watch, worker
+from api.cli.errors import Stop
+from api.cli.exit_codes import ExitCode
 from domain.errors import ProblemError, StartRefused
 
 # A list in Markdown.
@@ -33,7 +34,7 @@ app.command()(migrate.migrate)
 app.command()(schema.schema)
 app.add_typer(keys.app, name="keys")
 app.add_typer(sources.app, name="sources")
-app.command("test")(test.connection_test)
+app.command("test")(connection_test.connection_test)
 app.command()(discover.discover)
 app.command()(watch.watch)
 

@@ -2,6 +2,9 @@
 
 Server-sent events carry the subscriptions, not WebSockets: the same requests, headers and proxies as for a query, and
 reading them needs no second protocol. https://github.com/enisdenjo/graphql-sse/blob/master/PROTOCOL.md
+
+The events are read here and not by httpx-sse, which (in 0.4.3) gathers lines and events of any length, and leaves out
+comments: those are the signs of life that a long silence is told by.
 """
 
 import json
@@ -13,8 +16,9 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, NoReturn, Self
 
 from api.cli import interrupts
-from api.cli.address import KEY_VARIABLE, Address
-from api.cli.exit_codes import ExitCode, Stop
+from api.cli.address import KEY_VARIABLE, URL_VARIABLE, Address
+from api.cli.errors import Stop
+from api.cli.exit_codes import ExitCode
 
 if TYPE_CHECKING:  # it takes 0.15 s to import, which `--help` need not wait for
     import httpx
@@ -125,8 +129,8 @@ class Server:
         with self._sent(document, variables, accept="text/event-stream") as response:
             if _media_type(response) != "text/event-stream":
                 self._data(_decoded(_read(response), response, self.address.url))
-                raise self._stranger(response)
-            for name, text in server_sent_events(_pieces(response)):
+                raise _stranger(response, self.address.url)
+            for name, text in server_sent_events(response.iter_bytes()):
                 if name == "complete":
                     return
                 if name is None:
@@ -197,12 +201,9 @@ class Server:
             )
         return Stop(
             f"No Headwater server answers at {self.address.url}: {lost}. Start one with `headwater serve`, or say "
-            "where it is with HEADWATER_URL or --url.",
+            f"where it is with {URL_VARIABLE} or --url.",
             ExitCode.UNAVAILABLE,
         )
-
-    def _stranger(self, response: "httpx.Response") -> Stop:
-        return _stranger(response, self.address.url)
 
 
 class Pauses:
@@ -253,10 +254,6 @@ def _lines(pieces: Iterator[bytes]) -> Iterator[bytes]:
             raise Lost("an event is too large")
 
 
-def _pieces(response: "httpx.Response") -> Iterator[bytes]:
-    yield from response.iter_bytes()
-
-
 def _read(response: "httpx.Response") -> bytes:
     """The whole body, within its bounds."""
     begun_s, body = time.monotonic(), bytearray()
@@ -271,7 +268,7 @@ def _read(response: "httpx.Response") -> bytes:
 
 def _decoded(body: bytes, response: "httpx.Response", url: str) -> dict[str, Any]:
     if response.is_redirect:
-        raise Stop(f"{url} leads to another address. Give that one with HEADWATER_URL or --url.", ExitCode.UNAVAILABLE)
+        raise Stop(f"{url} leads to another address. Give that one with {URL_VARIABLE} or --url.", ExitCode.UNAVAILABLE)
     if _media_type(response) not in ("application/json", "application/graphql-response+json"):
         raise _stranger(response, url)
     return _parsed(body, response, url)
@@ -298,7 +295,7 @@ def _are_errors(errors: object) -> bool:
 def _stranger(response: "httpx.Response", url: str) -> Stop:
     return Stop(
         f"What answers at {url} is no Headwater server (status {response.status_code}, "
-        f"{_media_type(response) or 'no media type'}). Say where it is with HEADWATER_URL or --url.",
+        f"{_media_type(response) or 'no media type'}). Say where it is with {URL_VARIABLE} or --url.",
         ExitCode.UNAVAILABLE,
     )
 

@@ -27,12 +27,3 @@ class ExitCode(IntEnum):
     CONFIG = 78, "The settings do not allow it; the sentence names what to change."
     INTERRUPTED = 130, "Stopped by ctrl-C."
     NO_READER = 141, "Whoever read the output has gone, as in `headwater sources | head -1`."
-
-
-class Stop(Exception):
-    """Ends the command: a sentence that names the next step, and an exit code."""
-
-    def __init__(self, message: str, code: ExitCode = ExitCode.FAILED) -> None:
-        super().__init__(message)
-        self.message = message
-        self.code = code

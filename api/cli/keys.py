@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from api.cli.exit_codes import Stop
+from api.cli.errors import Stop
 
 _KEY_BYTES = 32
 

@@ -3,7 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, NoReturn
 
-from api.cli.exit_codes import ExitCode, Stop
+from api.cli.errors import Stop
+from api.cli.exit_codes import ExitCode
 from api.cli.render import Output, shown
 
 FIELDS = "code message fix { title detail statement docs }"

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from rich.progress import BarColumn, Progress, ProgressColumn, SpinnerColumn, Task, TextColumn
 from rich.text import Text
 
-from api.cli.following import Move, tables
+from api.cli.operation import OperationEvent, tables
 from api.cli.render import Output, seconds, shown
 
 LINE_EVERY_S = 5.0
@@ -15,8 +15,8 @@ _NARROW = 60  # columns
 
 
 @contextmanager
-def progress_bar(err: Output, name: str) -> Iterator[Callable[[Move], None]]:
-    """A function that shows a move of the discovery of this source. The bar goes away at the end of the block."""
+def progress_bar(err: Output, name: str) -> Iterator[Callable[[OperationEvent], None]]:
+    """A function that shows an event of the discovery of this source. The bar goes away at the end of the block."""
     if not err.is_live:
         yield _Lines(err, name).show
         return
@@ -24,16 +24,16 @@ def progress_bar(err: Output, name: str) -> Iterator[Callable[[Move], None]]:
         task = progress.add_task("", total=None, tables="waiting for a worker", eta=None)
         furthest = 0.0
 
-        def show(move: Move) -> None:
+        def show(event: OperationEvent) -> None:
             nonlocal furthest
             # Told again after a lost connection, it would go back.
-            furthest = max(furthest, move["progress"] or 0.0)
+            furthest = max(furthest, event["progress"] or 0.0)
             progress.update(
                 task,
                 total=1.0 if furthest else None,
                 completed=furthest,
-                tables=tables(move),
-                eta=move["etaSeconds"],
+                tables=tables(event),
+                eta=event["etaSeconds"],
             )
 
         yield show
@@ -84,10 +84,10 @@ class _Lines:
         self._said = ""
         self._said_s = time.monotonic()  # what takes no longer needs no line
 
-    def show(self, move: Move) -> None:
+    def show(self, event: OperationEvent) -> None:
         """Says how far it is, unless that was said a moment ago."""
-        text, now_s = tables(move), time.monotonic()
+        text, now_s = tables(event), time.monotonic()
         if text != self._said and now_s - self._said_s >= LINE_EVERY_S:
-            eta = "" if move["etaSeconds"] is None else f", {seconds(move['etaSeconds'])} to go"
+            eta = "" if event["etaSeconds"] is None else f", {seconds(event['etaSeconds'])} to go"
             self._err.say(f"{self._name}: {text}{eta}")
             self._said, self._said_s = text, now_s

@@ -3,37 +3,35 @@
 import getpass
 import os
 import shlex
+import stat
 import sys
 from collections.abc import Sequence
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from rich.text import Text
 
-from api.cli.asking import is_agreed
-from api.cli.connecting import JsonOption, Session, UrlOption, connected
-from api.cli.exit_codes import ExitCode, Stop
-from api.cli.naming import find_source
-from api.cli.problems import stop
+from api.cli.data_source import all_sources, find_source
+from api.cli.errors import Stop
+from api.cli.exit_codes import ExitCode
+from api.cli.options import JsonOption, UrlOption, choice, names
+from api.cli.problems import FRAGMENT, stop
+from api.cli.prompt import is_agreed
 from api.cli.render import facts, milliseconds, number, utc, word
+from api.cli.session import Session, connected
+from domain.models.data_source import DataSourceKind, TlsMode
 
-_MAX_PASSWORD_BYTES = 64 * 1024
-_PAGE, _MAX_PAGES = 100, 100
+# A server takes as many characters, and says so itself where that is less.
+_MAX_PASSWORD_BYTES = _MAX_PEM_BYTES = 64 * 1024
+
+Row = tuple[str, str | Text | None]  # a title, and what stands behind it
 
 app = typer.Typer(rich_markup_mode="markdown", help="List, show, add and remove sources.", invoke_without_command=True)
 
-_LIST = """
-query($first: Int!, $after: String) {
-  dataSources(first: $first, after: $after) {
-    nodes {
-      id name kind status revision lastDiscoveredAt health { status score }
-      tables(first: 0) { totalCount { value exact } }
-    }
-    pageInfo { hasNextPage endCursor }
-  }
-}
+_LISTED = """
+id name kind status revision lastDiscoveredAt health { status score }
+tables(first: 0) { totalCount { value exact } }
 """
 _SHOW = """
 query($id: ID!) {
@@ -50,40 +48,18 @@ query($id: ID!) {
   }
 }
 """
-_REGISTER = """
-mutation($input: DataSourceInput!) {
-  registerDataSources(input: [$input]) {
+_REGISTER = f"""
+mutation($input: DataSourceInput!) {{
+  registerDataSources(input: [$input]) {{
     __typename
-    ... on DataSourcePayload { created unchanged dataSource { id name kind status version } }
-    ... on Problem { code message path fix { title detail statement docs } }
-  }
-}
+    ... on DataSourcePayload {{ created unchanged dataSource {{ id name kind status version }} }}
+    {FRAGMENT}
+  }}
+}}
 """
-_DELETE = """
-mutation($id: ID!) {
-  deleteDataSource(id: $id) {
-    __typename
-    ... on DeletePayload { id deleted }
-    ... on Problem { code message path fix { title detail statement docs } }
-  }
-}
+_DELETE = f"""
+mutation($id: ID!) {{ deleteDataSource(id: $id) {{ __typename ... on DeletePayload {{ id deleted }} {FRAGMENT} }} }}
 """
-
-
-class Kind(StrEnum):
-    """The systems that can be registered from here."""
-
-    POSTGRESQL = "postgresql"
-    SQLITE = "sqlite"
-
-
-class Tls(StrEnum):
-    """What is demanded of the encryption."""
-
-    DISABLED = "disabled"
-    REQUIRED = "required"
-    VERIFY_CA = "verify-ca"
-    VERIFY_FULL = "verify-full"
 
 
 @app.callback()
@@ -119,12 +95,20 @@ def show(
 @app.command()
 def add(
     name: Annotated[str, typer.Argument(help="What to call it; a source of this name is changed.")],
-    kind: Annotated[Kind, typer.Option(help="The system that it is.")],
+    kind: Annotated[
+        DataSourceKind,
+        typer.Option(parser=choice(DataSourceKind), metavar=names(DataSourceKind), help="The system that it is."),
+    ],
     host: Annotated[str | None, typer.Option(help="PostgreSQL: a name or an address.")] = None,
-    port: Annotated[int | None, typer.Option(help="PostgreSQL: its port (5432).", min=1, max=65_535)] = None,
+    port: Annotated[int | None, typer.Option(help="PostgreSQL: its port, where it is not the usual one.")] = None,
     database: Annotated[str | None, typer.Option(help="PostgreSQL: the database.")] = None,
     user: Annotated[str | None, typer.Option(help="PostgreSQL: whom to log in as.")] = None,
-    tls: Annotated[Tls | None, typer.Option(help="PostgreSQL: what is demanded of the encryption.")] = None,
+    tls: Annotated[
+        TlsMode | None,
+        typer.Option(
+            parser=choice(TlsMode), metavar=names(TlsMode), help="PostgreSQL: what is demanded of the encryption."
+        ),
+    ] = None,
     ca_file: Annotated[Path | None, typer.Option(help="PostgreSQL: PEM file of the authority to trust.")] = None,
     password_env: Annotated[
         str | None, typer.Option(metavar="VARIABLE", help="Take the password from this variable, here and now.")
@@ -148,42 +132,25 @@ def add(
     network = {"--host": host, "--database": database, "--user": user}
     extras = {"--port": port, "--tls": tls, "--ca-file": ca_file}
     ways = {"--password-env": password_env, "--password-stdin": password_stdin or None, "--password-ref": password_ref}
-    if kind is Kind.SQLITE:
+    if kind is DataSourceKind.SQLITE:
         _check(kind, {"--path": path}, network | extras | ways)
     else:
         _check(kind, network, {"--path": path})
     if len(given := _given(ways)) > 1:
         raise Stop(f"Give the password in one way, not in {len(given)}.", ExitCode.USAGE)
-    said: dict[str, Any] = {"name": name}
-    if description is not None:
-        said["description"] = description
-    if tag:
-        said["tags"] = tag
     with connected(url) as session:
         if path is not None:
-            local = path.expanduser().absolute() if session.server.address.is_local else path
-            said["connection"] = {"sqlite": {"path": str(local)}}
+            connection: dict[str, Any] = {"sqlite": {"path": _path(session, path)}}
         else:
-            settings: dict[str, Any] = {"host": host, "database": database, "user": user}
-            if port is not None:
-                settings["port"] = port
+            settings = {"host": host, "port": port, "database": database, "user": user}
             encryption = _encryption(tls, ca_file)
-            if encryption:
-                settings["tls"] = encryption
             password = _password(session, password_env, password_stdin, password_ref)
-            if password:
-                settings["password"] = password
-            said["connection"] = {"postgresql": settings}
+            connection = {"postgresql": _said(settings | {"tls": encryption, "password": password})}
+        said = _said({"name": name, "description": description, "tags": tag or None, "connection": connection})
         (answer,) = session.server.ask(_REGISTER, input=said)["registerDataSources"]
         if answer["__typename"] != "DataSourcePayload":
             stop(answer)
-        if json:
-            session.out.json_line({key: answer[key] for key in ("created", "unchanged", "dataSource")})
-            return
-        what = "Added" if answer["created"] else "Unchanged:" if answer["unchanged"] else "Changed"
-        session.out.say(f"{what} {answer['dataSource']['name']} ({_kind(kind.name)}).")
-        quoted = shlex.quote(name)
-        session.err.say(f"Next: headwater test {quoted}, then headwater discover {quoted}")
+        _tell_added(session, answer, json)
 
 
 @app.command()
@@ -209,7 +176,7 @@ def remove(
 
 
 def _list(session: Session, is_json: bool) -> None:
-    found, is_all = _all(session)
+    found, is_all = all_sources(session.server, _LISTED)
     if is_json:
         session.out.json_line(found)
     elif found:
@@ -218,19 +185,6 @@ def _list(session: Session, is_json: bool) -> None:
         session.err.say("No source is registered yet. `headwater sources add --help` tells how.")
     if not is_all:
         session.err.say(f"These are the first {len(found)}; there are more.")
-
-
-def _all(session: Session) -> tuple[list[dict[str, Any]], bool]:
-    """The sources, and whether these are all."""
-    found: list[dict[str, Any]] = []
-    after = None
-    for _ in range(_MAX_PAGES):
-        page = session.server.ask(_LIST, first=_PAGE, after=after)["dataSources"]
-        found += page["nodes"]
-        if not page["pageInfo"]["hasNextPage"]:
-            return found, True
-        after = page["pageInfo"]["endCursor"]
-    return found, False
 
 
 def _table(session: Session, found: Sequence[dict[str, Any]]) -> None:
@@ -253,53 +207,64 @@ def _table(session: Session, found: Sequence[dict[str, Any]]) -> None:
 
 
 def _show(session: Session, found: dict[str, Any]) -> None:
-    connection, health, freshness = found["connection"], found["health"], found["freshness"]
-    options = facts(connection["options"])
-    rows: list[tuple[str, str | Text | None]] = [
+    out, health, operations = session.out, found["health"], found["operations"]["nodes"]
+    for name, value in [*_about(found), *_reached(found), *_known(found)]:
+        if value:
+            out.say(Text(f"{name:<12} ", style="bold"), value)
+    for part in health["parts"]:
+        out.say(f"  {part['name']:<12} {number(part['score'])} of 100, weight {part['weight']:.0%}: {part['why']}")
+    if operations:
+        out.say("")
+        out.say("Latest operations:")
+    for each in operations:
+        revision = f", revision {each['publishedRevision']}" if each["publishedRevision"] else ""
+        kind = each["kind"].lower().replace("_", " ")
+        out.say(f"  {utc(each['createdAt'])}  {kind}, ", word(each["state"]), f"{revision} ({each['actor']})")
+    for each in found["freshness"]["unread"]:
+        out.say(f"not read: {each['fqn']}: {each['reason']}")
+
+
+def _about(found: dict[str, Any]) -> list[Row]:
+    return [
         ("name", found["name"]),
         ("kind", _kind(found["kind"])),
         ("status", word(found["status"])),
         ("description", found["description"]),
         ("tags", ", ".join(found["tags"])),
+    ]
+
+
+def _reached(found: dict[str, Any]) -> list[Row]:
+    connection, health = found["connection"], found["health"]
+    return [
         ("endpoint", connection["endpoint"]),
         ("database", connection["database"]),
         ("user", connection["username"]),
         ("encryption", connection["tls"] and word(connection["tls"])),
         ("replicas", ", ".join(connection["replicas"])),
-        ("options", options),
+        ("options", facts(connection["options"])),
         ("password", found["credential"] and _credential(found["credential"])),
         ("health", _health(health)),
-        (
-            "latency",
-            health["latencyP50Ms"]
-            and f"{milliseconds(health['latencyP50Ms'])}, 19 of 20 answers within "
-            f"{milliseconds(health['latencyP95Ms'])}",
-        ),
-        (
-            "tables",
-            _inside(found),
-        ),
+        ("latency", _latency(health)),
+    ]
+
+
+def _known(found: dict[str, Any]) -> list[Row]:
+    freshness = found["freshness"]
+    return [
+        ("tables", _inside(found)),
         ("revision", f"{number(found['revision'])}, discovered {utc(found['lastDiscoveredAt'])}"),
         ("coverage", freshness["discoveredAt"] and f"{freshness['coverage']:.0%}"),
         ("last test", utc(found["lastTestedAt"])),
         ("discovered", found["scanFrequency"].lower()),
         ("id", found["id"]),
     ]
-    out = session.out
-    for name, value in rows:
-        if value:
-            out.say(Text(f"{name:<12} ", style="bold"), value)
-    for part in health["parts"]:
-        out.say(f"  {part['name']:<12} {number(part['score'])} of 100, weight {part['weight']:.0%}: {part['why']}")
-    if found["operations"]["nodes"]:
-        out.say("")
-        out.say("Latest operations:")
-    for each in found["operations"]["nodes"]:
-        revision = f", revision {each['publishedRevision']}" if each["publishedRevision"] else ""
-        kind = each["kind"].lower().replace("_", " ")
-        out.say(f"  {utc(each['createdAt'])}  {kind}, ", word(each["state"]), f"{revision} ({each['actor']})")
-    for each in freshness["unread"]:
-        out.say(f"not read: {each['fqn']}: {each['reason']}")
+
+
+def _latency(health: dict[str, Any]) -> str | None:
+    if health["latencyP50Ms"] is None:
+        return None
+    return f"{milliseconds(health['latencyP50Ms'])}, 19 of 20 answers within {milliseconds(health['latencyP95Ms'])}"
 
 
 def _inside(found: dict[str, Any]) -> str:
@@ -322,15 +287,18 @@ def _count(count: dict[str, Any]) -> str:
     return number(count["value"]) if count["exact"] else f"about {number(count['value'])}"
 
 
+_KINDS = {DataSourceKind.POSTGRESQL.value: "PostgreSQL", DataSourceKind.SQLITE.value: "SQLite"}
+
+
 def _kind(kind: str) -> str:
-    return {"POSTGRESQL": "PostgreSQL", "SQLITE": "SQLite"}.get(kind, kind.lower())
+    return _KINDS.get(kind, kind.lower())
 
 
 def _given(options: dict[str, Any]) -> list[str]:
     return [name for name, value in options.items() if value is not None]
 
 
-def _check(kind: Kind, needed: dict[str, Any], foreign: dict[str, Any]) -> None:
+def _check(kind: DataSourceKind, needed: dict[str, Any], foreign: dict[str, Any]) -> None:
     """Raises `Stop` for options that are missing, or that belong to another kind of system."""
     missing = [name for name in needed if name not in _given(needed)]
     if missing:
@@ -339,16 +307,47 @@ def _check(kind: Kind, needed: dict[str, Any], foreign: dict[str, Any]) -> None:
         raise Stop(f"A {_kind(kind.name)} source has no {', '.join(odd)}.", ExitCode.USAGE)
 
 
-def _encryption(tls: Tls | None, ca_file: Path | None) -> dict[str, Any]:
-    said: dict[str, Any] = {}
-    if tls is not None:
-        said["mode"] = tls.name
-    if ca_file is not None:
-        try:
-            said["caPem"] = ca_file.expanduser().read_text("ascii")[:_MAX_PASSWORD_BYTES]
-        except (OSError, ValueError) as error:
-            raise Stop(f"{ca_file} cannot be read as a PEM file. Name another --ca-file.", ExitCode.USAGE) from error
-    return said
+def _said(settings: dict[str, Any]) -> dict[str, Any]:
+    """Without what was not said: null would mean to take it away."""
+    return {name: value for name, value in settings.items() if value is not None}
+
+
+def _tell_added(session: Session, answer: dict[str, Any], is_json: bool) -> None:
+    if is_json:
+        session.out.json_line({key: answer[key] for key in ("created", "unchanged", "dataSource")})
+        return
+    source = answer["dataSource"]
+    what = "Added" if answer["created"] else "Unchanged:" if answer["unchanged"] else "Changed"
+    session.out.say(f"{what} {source['name']} ({_kind(source['kind'])}).")
+    quoted = shlex.quote(source["name"])
+    session.err.say(f"Next: headwater test {quoted}, then headwater discover {quoted}")
+
+
+def _path(session: Session, path: Path) -> str:
+    """As the server finds it: from here, when it is on this machine."""
+    return str(path.expanduser().absolute() if session.server.address.is_local else path)
+
+
+def _encryption(tls: TlsMode | None, ca_file: Path | None) -> dict[str, Any] | None:
+    said = _said({"mode": tls and tls.name, "caPem": ca_file and _pem(ca_file.expanduser())})
+    return said or None
+
+
+def _pem(path: Path) -> str:
+    try:
+        # A pipe would be waited for until somebody writes into it.
+        with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb") as file:
+            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                raise Stop(f"{path} is no regular file. Name another --ca-file.", ExitCode.USAGE)
+            text = file.read(_MAX_PEM_BYTES + 1).decode("ascii")
+    except (OSError, ValueError) as error:
+        raise Stop(f"{path} cannot be read as a PEM file. Name another --ca-file.", ExitCode.USAGE) from error
+    if len(text) > _MAX_PEM_BYTES:
+        raise Stop(
+            f"{path} has more than {_MAX_PEM_BYTES} bytes. Name a --ca-file with only the authorities to trust.",
+            ExitCode.USAGE,
+        )
+    return text
 
 
 def _password(
@@ -366,11 +365,18 @@ def _password(
             raise Stop(f"The variable {variable} is not set. Set it, or name another one.", ExitCode.USAGE)
         return {"literal": value}
     if is_on_stdin:
-        text = sys.stdin.read(_MAX_PASSWORD_BYTES).rstrip("\r\n")
-        if not text:
-            raise Stop("There is no password on standard input.", ExitCode.USAGE)
-        return {"literal": text}
+        return {"literal": _password_on_stdin()}
     if not (sys.stdin.isatty() and session.err.is_screen):
         return None
     typed = getpass.getpass("Password (empty for none): ")
     return {"literal": typed} if typed else None
+
+
+def _password_on_stdin() -> str:
+    given = sys.stdin.buffer.read(_MAX_PASSWORD_BYTES + 1)
+    if len(given) > _MAX_PASSWORD_BYTES:
+        raise Stop(f"What is on standard input has more than {_MAX_PASSWORD_BYTES} bytes: no password.", ExitCode.USAGE)
+    password = given.decode(sys.stdin.encoding, "surrogateescape").rstrip("\r\n")
+    if not password:
+        raise Stop("There is no password on standard input.", ExitCode.USAGE)
+    return password

@@ -3,17 +3,20 @@
 import shlex
 from collections.abc import Callable
 from contextlib import closing
-from enum import StrEnum
 from typing import Annotated, Any
 
 import typer
 from rich.text import Text
 
-from api.cli.connecting import JsonOption, Session, UrlOption, connected
-from api.cli.exit_codes import ExitCode, Stop
-from api.cli.following import tables
-from api.cli.naming import find_source
+from api.cli.data_source import find_source
+from api.cli.errors import Stop
+from api.cli.exit_codes import ExitCode
+from api.cli.operation import tables
+from api.cli.options import JsonOption, UrlOption, choice, names, spelled
 from api.cli.render import changes, milliseconds, number, shown, utc, word
+from api.cli.session import Session, connected
+from domain.models.event import EventType
+from domain.models.operation import OperationKind, OperationState
 
 _HEARTBEAT_S = 10  # how old the cursor is at most that one goes on with
 
@@ -45,19 +48,14 @@ subscription($dataSources: [ID!]) {
 """
 
 
-class Type(StrEnum):
-    """What an event is about."""
-
-    CHANGE = "change"
-    DATA_SOURCE = "data-source"
-    HEALTH = "health"
-    OPERATION = "operation"
-    REVISION = "revision"
-
-
 def watch(
     source: Annotated[list[str] | None, typer.Option(help="Only of this source; may be repeated.")] = None,
-    type_: Annotated[list[Type] | None, typer.Option("--type", help="Only about this; may be repeated.")] = None,
+    type_: Annotated[
+        list[EventType] | None,
+        typer.Option(
+            "--type", parser=choice(EventType), metavar=names(EventType), help="Only about this; may be repeated."
+        ),
+    ] = None,
     after: Annotated[
         str | None, typer.Option(metavar="CURSOR", help="Go on right behind this event, with nothing left out.")
     ] = None,
@@ -88,7 +86,7 @@ def _follow_health(session: Session, ids: list[str], is_json: bool) -> None:
 
 
 def _follow_events(
-    session: Session, ids: list[str], types: list[Type], after: str | None, names: list[str], is_json: bool
+    session: Session, ids: list[str], types: list[EventType], after: str | None, names: list[str], is_json: bool
 ) -> None:
     cursor: str | None = after
     filter_ = {"dataSources": ids or None, "types": [each.name for each in types] or None}
@@ -110,10 +108,10 @@ def _follow_events(
             session.err.say(f"Go on with: {_again(names, types, cursor)}")
 
 
-def _again(names: list[str], types: list[Type], cursor: str) -> str:
+def _again(names: list[str], types: list[EventType], cursor: str) -> str:
     """The command that goes on behind the cursor."""
     chosen = [part for name in names for part in ("--source", name)] + [
-        part for each in types for part in ("--type", each.value)
+        part for each in types for part in ("--type", spelled(each))
     ]
     return shlex.join(["headwater", "watch", *chosen, "--after", cursor])
 
@@ -158,7 +156,6 @@ def health_line(at: str, sample: dict[str, Any]) -> Text:
 
 
 def _operation_line(at: str, event: dict[str, Any]) -> Text:
-
     operation = event["operation"] or {}
     name = (operation.get("dataSource") or {}).get("name") or event["operationId"]
     kind = event["kind"].lower().replace("_", " ")
@@ -167,7 +164,9 @@ def _operation_line(at: str, event: dict[str, Any]) -> Text:
         spent = "" if step["durationMs"] is None else f" after {milliseconds(step['durationMs'])}"
         trouble = "" if step["problem"] is None else f": {step['problem']['message']}"
         return _line(at, name, f"{kind}, {step['name']} ", word(step["state"]), f"{spent}{trouble}")
-    is_reading = event["kind"] == "DISCOVERY" and event["state"] == "RUNNING" and event["progress"]
+    is_reading = (
+        event["kind"] == OperationKind.DISCOVERY and event["state"] == OperationState.RUNNING and event["progress"]
+    )
     return _line(at, name, f"{kind} ", word(event["state"]), f", {tables(event)}" if is_reading else "")
 
 

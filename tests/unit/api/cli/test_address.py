@@ -1,7 +1,8 @@
 import pytest
 
 from api.cli.address import Address, address, graphql_url
-from api.cli.exit_codes import ExitCode, Stop
+from api.cli.errors import Stop
+from api.cli.exit_codes import ExitCode
 
 
 @pytest.mark.parametrize(

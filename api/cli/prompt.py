@@ -2,7 +2,8 @@
 
 import sys
 
-from api.cli.exit_codes import ExitCode, Stop
+from api.cli.errors import Stop
+from api.cli.exit_codes import ExitCode
 from api.cli.render import Output, shown
 
 

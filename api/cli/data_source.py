@@ -1,29 +1,42 @@
-"""Finding what was named on the command line."""
+"""Sources: all of them, and the one that was named on the command line."""
 
 from difflib import get_close_matches
 from typing import Any
 
 from api.cli.client import Server
-from api.cli.exit_codes import Stop
+from api.cli.errors import Stop
 from api.cli.render import shown
 
 PAGE = 100
 MAX_PAGES = 100
 
 _BY_NAME = "query($name: String!) { dataSource(by: { name: $name }) { id name kind } }"
-_NAMES = """
-query($first: Int!, $after: String) {
-  dataSources(first: $first, after: $after) { nodes { name } pageInfo { hasNextPage endCursor } }
-}
-"""
 
 
 def find_source(server: Server, name: str) -> dict[str, Any]:
     """Id, name and kind of a source. Raises `Stop` with the names that come nearest."""
     found: dict[str, Any] | None = server.ask(_BY_NAME, name=name)["dataSource"]
     if found is None:
-        raise Stop(unknown(name, _names(server)))
+        sources, _ = all_sources(server, "name")
+        raise Stop(unknown(name, [each["name"] for each in sources]))
     return found
+
+
+def all_sources(server: Server, fields: str) -> tuple[list[dict[str, Any]], bool]:
+    """These fields of the first 10,000 sources, and whether these are all. Raises `Stop`."""
+    document = (
+        "query($first: Int!, $after: String) { dataSources(first: $first, after: $after) {"
+        f" nodes {{ {fields} }} pageInfo {{ hasNextPage endCursor }} }} }}"
+    )
+    found: list[dict[str, Any]] = []
+    after = None
+    for _ in range(MAX_PAGES):
+        page = server.ask(document, first=PAGE, after=after)["dataSources"]
+        found += page["nodes"]
+        if not page["pageInfo"]["hasNextPage"]:
+            return found, True
+        after = page["pageInfo"]["endCursor"]
+    return found, False
 
 
 def unknown(name: str, names: list[str]) -> str:
@@ -36,15 +49,3 @@ def unknown(name: str, names: list[str]) -> str:
     if near:
         said += f" Did you mean {' or '.join(near)}?"
     return f"{said} `headwater sources` lists them."
-
-
-def _names(server: Server) -> list[str]:
-    names: list[str] = []
-    after = None
-    for _ in range(MAX_PAGES):
-        page = server.ask(_NAMES, first=PAGE, after=after)["dataSources"]
-        names += [node["name"] for node in page["nodes"]]
-        if not page["pageInfo"]["hasNextPage"]:
-            break
-        after = page["pageInfo"]["endCursor"]
-    return names

@@ -1,4 +1,4 @@
-from api.cli.naming import unknown
+from api.cli.data_source import unknown
 
 
 def test_the_nearest_names_are_suggested():

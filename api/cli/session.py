@@ -1,21 +1,13 @@
-"""What every command that speaks with a server has in common."""
+"""A session with a server: what every command that speaks with one has in common."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Annotated, NamedTuple
-
-import typer
+from typing import NamedTuple
 
 from api.cli import interrupts
 from api.cli.address import address
 from api.cli.client import Server
 from api.cli.render import Output, open_outputs
-
-UrlOption = Annotated[
-    str | None,
-    typer.Option("--url", metavar="URL", help="The server; else HEADWATER_URL, else http://127.0.0.1:8000."),
-]
-JsonOption = Annotated[bool, typer.Option("--json", help="Answer in JSON, for programs.")]
 
 
 class Session(NamedTuple):
