@@ -1,5 +1,6 @@
 """What the person at the terminal reads first: where it is, and, with the demo, three commands worth pasting."""
 
+import ipaddress
 import json
 import shlex
 from pathlib import Path
@@ -19,9 +20,9 @@ mutation($path: String!) {
 
 def text(settings: Settings, port: int, demo_file: Path | None) -> str:
     """The greeting. With an admin key it says how to give one, and never shows it."""
-    host = f"[{settings.host}]" if ":" in settings.host else settings.host
-    url = f"http://{host}:{port}/graphql"
-    lines = [f"Headwater serves {url} (ctrl-C stops it); explore it at http://{host}:{port}/graphiql."]
+    origin = f"http://{_reachable(settings.host)}:{port}"
+    url = f"{origin}/graphql"
+    lines = [f"Headwater serves {url} (ctrl-C stops it); explore it at {origin}/graphiql."]
     if demo_file is not None:
         variables = {"path": str(demo_file)}
         lines += [
@@ -34,6 +35,17 @@ def text(settings: Settings, port: int, demo_file: Path | None) -> str:
     return "\n".join(lines)
 
 
+def _reachable(host: str) -> str:
+    """The host as a URL has it: where one serves on every address, the one of this machine."""
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return host
+    if address.is_unspecified:
+        return "127.0.0.1" if address.version == 4 else "localhost"
+    return host if address.version == 4 else f"[{host}]"
+
+
 def _curl(
     settings: Settings, url: str, query: str, variables: dict[str, str] | None = None, *, stream: bool = False
 ) -> str:
@@ -41,5 +53,8 @@ def _curl(
     parts = ["curl", "-sN" if stream else "-s", url, "-H", "content-type: application/json"]
     if stream:
         parts += ["-H", "accept: text/event-stream"]
-    key = "" if settings.admin_key is None else ' -H "authorization: Bearer $HEADWATER_ADMIN_KEY"'
-    return shlex.join(parts) + key + " -d " + shlex.quote(json.dumps(body))
+    if settings.admin_key is None:
+        return f"{shlex.join(parts)} -d {shlex.quote(json.dumps(body))}"
+    # Everybody on this machine can read curl's arguments, but not what the shell itself pipes into it.
+    key = """printf 'authorization: Bearer %s\\n' "$HEADWATER_ADMIN_KEY" | """
+    return f"{key}{shlex.join(parts)} -H @- -d {shlex.quote(json.dumps(body))}"

@@ -6,6 +6,7 @@ import gc
 import resource
 import socket
 from collections.abc import Callable, Iterator
+from functools import partial
 
 import uvicorn
 import uvloop
@@ -16,7 +17,7 @@ from api.bootstrap import open_headwater
 from api.data_folder import locked
 from api.demo import source as demo
 from api.settings import Settings
-from api.signals import Startup, on_stop
+from api.signals import Startup, on_stop, until_stopped
 from api.web.auth import check_binding
 from api.web.http_protocol import http_protocol
 from api.web.socket_protocol import PATIENCE_S, PING_INTERVAL_S, SocketProtocol
@@ -36,16 +37,7 @@ def serve(settings: Settings) -> None:
         _bound(settings.host, settings.port) as listener,
         asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner,
     ):
-        runner.run(_until_stopped(settings, listener))
-
-
-async def _until_stopped(settings: Settings, listener: socket.socket) -> None:
-    startup = Startup()
-    try:
-        await _serve(settings, listener, startup)
-    except asyncio.CancelledError:
-        if not startup.is_stopped:
-            raise
+        runner.run(until_stopped(partial(_serve, settings, listener)))
 
 
 async def _serve(settings: Settings, listener: socket.socket, startup: Startup) -> None:

@@ -2,7 +2,7 @@
 
 import asyncio
 import signal
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 _STOP = (signal.SIGINT, signal.SIGTERM)
 
@@ -30,3 +30,13 @@ class Startup:
         self.is_stopped = True
         assert self._task is not None
         self._task.cancel()
+
+
+async def until_stopped(work: Callable[[Startup], Awaitable[None]]) -> None:
+    """Runs it in this task. That a signal ended its startup is no failure."""
+    startup = Startup()
+    try:
+        await work(startup)
+    except asyncio.CancelledError:
+        if not startup.is_stopped:
+            raise

@@ -1,13 +1,14 @@
 """One worker process: runs operations and schedules out of the shared queue, and serves nobody."""
 
 import asyncio
+from functools import partial
 
 import structlog
 import uvloop
 
 from api.bootstrap import open_headwater
 from api.settings import Settings
-from api.signals import Startup, on_stop
+from api.signals import Startup, on_stop, until_stopped
 from domain.errors import StartRefused
 
 _log = structlog.get_logger(__name__)
@@ -34,16 +35,7 @@ def work(settings: Settings) -> None:
             "HEADWATER_DATABASE_URL."
         )
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(_until_stopped(settings))
-
-
-async def _until_stopped(settings: Settings) -> None:
-    startup = Startup()
-    try:
-        await _work(settings, startup)
-    except asyncio.CancelledError:
-        if not startup.is_stopped:
-            raise
+        runner.run(until_stopped(partial(_work, settings)))
 
 
 async def _work(settings: Settings, startup: Startup) -> None:
