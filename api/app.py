@@ -53,7 +53,7 @@ def _cors(origins: Sequence[str]) -> list[Middleware]:
             CORSMiddleware,
             allow_origins=origins,
             allow_methods=["GET", "POST"],
-            allow_headers=["authorization", "content-type", "x-request-id"],
+            allow_headers=["*"],  # tracing and clients' names come in headers of all kinds
             expose_headers=["x-request-id"],
             max_age=600,
         )

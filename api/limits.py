@@ -11,22 +11,23 @@ class DocumentLimits(Struct, frozen=True):
     max_definitions: int = 100
     max_depth: int = 25
     max_fields: int = 1_000
-    max_repeats: int = 100
+    max_repeats: int = 300
     max_aliases: int = 100
     max_directives: int = 100
     max_introspections: int = 3
     max_literals: int = 500
     max_cost: int = 50_000_000
-    max_variable_values: int = 20_000
+    max_variable_values: int = 50_000
     max_answer_values: int = 100_000
 
 
 class ConnectionLimits(Struct, frozen=True):
-    """Bounds of one HTTP connection. The body has its own, in `WebLimits`."""
+    """Bounds of connections. The body of a request has its own, in `WebLimits`."""
 
     head_timeout_s: float = 10.0  # from the connection or the last answer to the end of a request's head
     max_head_bytes: int = 32 * 1024  # of a request's line and headers, and of what is around the chunks of a body
-    stall_s: float = 60.0  # without taking a byte of what waits for it, before the connection is dropped
+    stall_s: float = 60.0  # without taking what is sent: a socket is closed with 1013, all else is dropped
+    max_connections: int = 6_000  # open in this process, sockets with them; one more is answered with 503
 
 
 class SocketLimits(Struct, frozen=True):
@@ -36,16 +37,15 @@ class SocketLimits(Struct, frozen=True):
     max_frame_bytes: int = 64 * 1024  # of one message
     init_timeout_s: float = 10.0  # from the handshake to connection_init
     max_operations: int = 100  # of one socket, at the same time
-    operation_timeout_s: float = 75.0  # of a query or mutation; longer than any `waitMs`
-    stall_s: float = 60.0  # without taking what is sent, before it is closed with 1013
 
 
 class WebLimits(Struct, frozen=True):
-    """Bounds of one request."""
+    """Bounds of requests, and of all that carries them."""
 
     max_body_bytes: int = 1024 * 1024
     body_timeout_s: float = 30.0  # for all of the body to arrive
+    max_bodies_bytes: int = 64 * 1024 * 1024  # of all large bodies held in this process; beyond it they are refused
     operation_timeout_s: float = 75.0  # of a query or mutation; longer than any `waitMs`
     heartbeat_s: float = 12.0  # without a result, before a stream says that it is still there
     socket: SocketLimits = SocketLimits()
-
+    connection: ConnectionLimits = ConnectionLimits()

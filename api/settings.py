@@ -78,6 +78,18 @@ class Settings(BaseSettings):
     body_timeout_s: float = Field(
         DEFAULT_WEB.body_timeout_s, ge=0.1, le=3_600, description="Seconds for all of a body to arrive."
     )
+    max_bodies_bytes: int = Field(
+        DEFAULT_WEB.max_bodies_bytes,
+        ge=1 << 20,
+        le=1 << 36,
+        description="Bytes of all bodies of more than 16 KiB that one process holds at a time.",
+    )
+    max_connections: int = Field(
+        DEFAULT_CONNECTION.max_connections,
+        ge=1,
+        le=1_000_000,
+        description="Connections that are open in one process, WebSockets with them.",
+    )
     max_head_bytes: int = Field(
         DEFAULT_CONNECTION.max_head_bytes,
         ge=4_096,
@@ -154,7 +166,8 @@ class Settings(BaseSettings):
         DEFAULT_DOCUMENT.max_repeats,
         ge=0,
         le=10_000,
-        description="How often a document may ask for a field that it asks for in the same place already.",
+        description="How often a document may ask for a field that it asks for in the same place already; one with "
+        "fields of its own counts five times.",
     )
     max_aliases: int = Field(DEFAULT_DOCUMENT.max_aliases, ge=0, le=10_000, description="Aliases of a document.")
     max_directives: int = Field(
@@ -179,7 +192,10 @@ class Settings(BaseSettings):
         "whose size is not said counts as 10.",
     )
     max_variable_values: int = Field(
-        DEFAULT_DOCUMENT.max_variable_values, ge=100, le=10_000_000, description="Values in the variables of a request."
+        DEFAULT_DOCUMENT.max_variable_values,
+        ge=100,
+        le=10_000_000,
+        description="Values in the variables of a request, and in the lists that arguments get from them.",
     )
     max_answer_values: int = Field(
         DEFAULT_DOCUMENT.max_answer_values,
@@ -216,9 +232,12 @@ class Settings(BaseSettings):
 
     @property
     def connection_limits(self) -> ConnectionLimits:
-        """What one HTTP connection may do."""
+        """What connections may do."""
         return ConnectionLimits(
-            head_timeout_s=self.head_timeout_s, max_head_bytes=self.max_head_bytes, stall_s=self.stall_s
+            head_timeout_s=self.head_timeout_s,
+            max_head_bytes=self.max_head_bytes,
+            stall_s=self.stall_s,
+            max_connections=self.max_connections,
         )
 
     @property
@@ -227,6 +246,7 @@ class Settings(BaseSettings):
         return WebLimits(
             max_body_bytes=self.max_body_bytes,
             body_timeout_s=self.body_timeout_s,
+            max_bodies_bytes=self.max_bodies_bytes,
             operation_timeout_s=self.operation_timeout_s,
             heartbeat_s=self.heartbeat_s,
             socket=SocketLimits(
@@ -234,9 +254,8 @@ class Settings(BaseSettings):
                 max_frame_bytes=self.max_frame_bytes,
                 init_timeout_s=self.socket_init_timeout_s,
                 max_operations=self.max_socket_operations,
-                operation_timeout_s=self.operation_timeout_s,
-                stall_s=self.stall_s,
             ),
+            connection=self.connection_limits,
         )
 
     @property

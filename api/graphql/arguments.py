@@ -48,9 +48,9 @@ def given_or(value: T | None, default: T) -> T:
 
 
 def given_all(values: list[T] | None) -> tuple[T, ...] | None:
-    """The values in the order they were given, None for an argument that was left out."""
+    """The values in the order they were given, each once; None for an argument that was left out."""
     found = given(values)
-    return None if found is None else tuple(found)
+    return None if found is None else tuple(dict.fromkeys(found))
 
 
 def page(first: int | None, after: str | None) -> PageRequest:

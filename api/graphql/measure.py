@@ -5,7 +5,7 @@ fragments spread each other twice; so do rules that compare fields pair by pair,
 the same. Here each fragment is measured once, and its measure is added wherever it is spread.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from typing import Any, NamedTuple
 
 from graphql import (
@@ -27,7 +27,9 @@ from graphql import (
     VariableDefinitionNode,
     VariableNode,
     get_named_type,
+    get_nullable_type,
     is_interface_type,
+    is_list_type,
     is_object_type,
 )
 
@@ -36,6 +38,8 @@ from api.limits import DocumentLimits
 # Arguments that say how many items a field answers with; a list of keys is answered item by item.
 _PAGE_SIZES = ("first", "last")
 _ASSUMED_SIZE = 10  # where a document does not say: most lists are shorter than the largest page
+_VALUES_OF_PAGE = 10  # what a page costs beside its items, in values
+_REPEATED_OBJECT = 5  # as many repetitions of one name: what is asked of both is compared too, pair by pair
 _INTROSPECTIONS = frozenset({"__schema", "__type"})
 
 # Fragments in fragments are levels too for whoever walks them, though not of fields.
@@ -57,7 +61,8 @@ class Extent:
     """How much a selection asks for, every fragment taken in wherever it is spread.
 
     `fields` counts what is written, `cost` what could be answered: a field once for each item of the pages around it.
-    `values` is the part of `cost` that belongs to one item: up to, and not into, the next pages.
+    `values` is the part of `cost` that belongs to one item: up to, and not into, the lists in it. `listed` counts what
+    lists in variables hold, wherever they are used.
     """
 
     __slots__ = (
@@ -67,6 +72,7 @@ class Extent:
         "directives",
         "fields",
         "introspections",
+        "listed",
         "literals",
         "repeats",
         "values",
@@ -74,10 +80,10 @@ class Extent:
 
     def __init__(self) -> None:
         self.depth = self.fields = self.repeats = self.aliases = self.directives = 0
-        self.introspections = self.literals = self.cost = self.values = 0
+        self.introspections = self.literals = self.listed = self.cost = self.values = 0
 
-    def add(self, inner: "Extent", *, levels: int = 0, size: int | None = None) -> None:
-        """Takes in what lies so many levels below, and is answered once for each item of a page of `size`."""
+    def add(self, inner: "Extent", *, levels: int = 0, size: int = 1, is_list: bool = False) -> None:
+        """Takes in what lies so many levels below, and is answered `size` times; `is_list`: item by item."""
         self.depth = max(self.depth, inner.depth + levels)
         self.fields += inner.fields
         self.repeats += inner.repeats
@@ -85,11 +91,9 @@ class Extent:
         self.directives += inner.directives
         self.introspections += inner.introspections
         self.literals += inner.literals
-        if size is None:
-            self.cost += inner.cost
-            self.values += inner.values
-        else:
-            self.cost += inner.cost * size
+        self.listed += inner.listed
+        self.cost += inner.cost * size
+        self.values += 0 if is_list else inner.values
 
 
 class Measure(NamedTuple):
@@ -123,6 +127,7 @@ def excess(measure: Measure, limits: DocumentLimits) -> str | None:
         (extent.directives, limits.max_directives, "directives"),
         (extent.introspections, limits.max_introspections, "looks at the schema"),
         (extent.literals, limits.max_literals, "values written into it (use variables)"),
+        (extent.listed, limits.max_variable_values, "items in the lists that its arguments get from variables"),
         (extent.cost, limits.max_cost, "values in its answer, by its page sizes"),
     ):
         if measured > most:
@@ -186,7 +191,7 @@ class _Walk:
     def _selections(
         self, selections: SelectionSetNode, parent: GraphQLNamedType | None, level: int
     ) -> tuple[Extent, frozenset[str]]:
-        """The extent of a selection set, and the names under which its fields are answered."""
+        """The extent of a selection set, and the names its fields are answered under (objects: with `{`)."""
         total, names = Extent(), set[str]()
         if level > self._max_depth * _STEPS_PER_LEVEL:
             total.depth = self._max_depth + 1
@@ -196,8 +201,8 @@ class _Walk:
                 self._directives(selection, total)
             if isinstance(selection, FieldNode):
                 self._field(selection, parent, level, total)
-                name = (selection.alias or selection.name).value
-                total.repeats += name in names
+                name = (selection.alias or selection.name).value + ("{" if selection.selection_set else "")
+                total.repeats += _repeats({name} & names)
                 names.add(name)
                 continue
             if isinstance(selection, InlineFragmentNode):
@@ -206,7 +211,7 @@ class _Walk:
                 assert isinstance(selection, FragmentSpreadNode)
                 inner, added = self._fragment(selection.name.value, level + 1)
             total.add(inner)
-            total.repeats += len(names & added)
+            total.repeats += _repeats(names & added)
             names |= added
         return total, frozenset(names)
 
@@ -219,13 +224,27 @@ class _Walk:
         total.values += 1
         total.aliases += field.alias is not None
         total.introspections += name in _INTROSPECTIONS
-        total.literals += sum(_literals(argument.value) for argument in field.arguments or ())
+        for argument in field.arguments or ():
+            total.literals += _literals(argument.value)
+            total.listed += self._listed(argument.value)
         if field.selection_set:
             definition = parent.fields.get(name) if is_object_type(parent) or is_interface_type(parent) else None
             type_ = get_named_type(definition.type) if definition else None
+            is_list = definition is not None and is_list_type(get_nullable_type(definition.type))
+            size = self._size(field, definition.args if definition else {})
             inner, _ = self._selections(field.selection_set, type_, level + 1)
-            self._values_per_item[id(field)] = 1 + inner.values
-            total.add(inner, levels=1, size=self._size(field, definition.args if definition else {}))
+            if is_list:
+                self._values_per_item[id(field)] = 1 + inner.values
+            total.values += 0 if size is None else _VALUES_OF_PAGE
+            total.add(inner, levels=1, size=1 if size is None else size, is_list=is_list)
+
+    def _listed(self, value: ValueNode) -> int:
+        if isinstance(value, VariableNode):
+            return self._lengths.get(value.name.value, 0)
+        inner = value.values if isinstance(value, ListValueNode) else ()
+        if isinstance(value, ObjectValueNode):
+            inner = tuple(field.value for field in value.fields)
+        return sum(map(self._listed, inner))
 
     def _directives(self, node: _Directed, total: Extent) -> None:
         for directive in node.directives or ():
@@ -270,6 +289,11 @@ class _Walk:
             self._directives(fragment, extent)
             self._known[name] = extent, names
         return self._known[name]
+
+
+def _repeats(names: Set[str]) -> int:
+    """What it weighs that these are asked for again."""
+    return sum(_REPEATED_OBJECT if name.endswith("{") else 1 for name in names)
 
 
 def _literals(value: ValueNode) -> int:

@@ -18,6 +18,7 @@ from api.graphql.budget import AnswerTooLarge
 from api.graphql.context import Info
 from api.graphql.documents import Documents, ReadyDocuments
 from api.graphql.errors import ProblemsAsData, ReadableErrors
+from api.graphql.executor import BudgetedExecutor
 from api.graphql.mutations.data_source import DataSourceMutations
 from api.graphql.mutations.operation import OperationMutations
 from api.graphql.queries.data_source import DataSourceQueries
@@ -140,13 +141,14 @@ def _schema(
         config=StrawberryConfig(sort_schema=is_sorted, scalar_map=SCALARS),
         federation_version=FEDERATION_VERSION,
         exception_handlers=[ProblemsAsData()],
+        execution_context_class=BudgetedExecutor,
     )
 
 
 def _entity(info: Info, representation: Any) -> Any:
     """The entity (to be awaited), None for one of no kind of ours."""
     kind = representation.get("__typename") if isinstance(representation, dict) else None
-    entity = _ENTITIES.get(kind)
+    entity = _ENTITIES.get(kind) if isinstance(kind, str) else None
     keys = {
         name: representation[name] for name in ("id", "fqn") if entity and isinstance(representation.get(name), str)
     }

@@ -57,7 +57,7 @@ class DataSourceQueries:
             given_all(kinds), given_all(environments), given_all(statuses), given(match), given(tag)
         )
         window = await service.page(viewer, wanted, page(first, after))
-        return await connection(info, window, current_data_source, counted(lambda: service.count(viewer, wanted)))
+        return connection(info, window, current_data_source, counted(lambda: service.count(viewer, wanted)))
 
     @strawberry.field(description="What differs between two points in time of a source's catalog.")
     async def schema_diff(

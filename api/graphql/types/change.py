@@ -72,7 +72,7 @@ class SchemaDiff:
     ) -> Connection[Change]:
         context = info.context
         window = await context.services.catalog.changes(context.viewer, self._diff, page(first, after))
-        return await connection(info, window, lambda one: change(self._source.name, one), lambda: self._count(info))
+        return connection(info, window, lambda one: change(self._source.name, one), lambda: self._count(info))
 
     async def _count(self, info: Info) -> Count:
         value, exact = await info.context.services.catalog.count_changes(info.context.viewer, self._diff)

@@ -112,7 +112,7 @@ async def load_columns(info: Info, table: "Table", wanted: CatalogFilter, reques
     parent = ObjectAt(table._entry.id, pin_of(table._entry))
     window = await loaders.columns(wanted, request).load(parent)
     at_hand = table if table._entry.revision == window.revision else None  # else the walk began on an older one
-    return await connection(
+    return connection(
         info,
         window,
         lambda entry: column(table._source, entry, at_hand),
@@ -126,5 +126,4 @@ async def load_columns_named(info: Info, table: "Table", names: Sequence[str]) -
         return []
     parent = ObjectAt(table._entry.id, pin_of(table._entry))
     entries = await info.context.loaders.columns_named.load((parent, tuple(names)))
-    await info.context.spend(info, len(entries))
     return [column(table._source, entry, table) for entry in entries]

@@ -191,7 +191,7 @@ class DataSource(CatalogNode):
     ) -> Connection[Operation]:
         loaders, source_id, wanted = info.context.loaders, self._pinned.data_source.id, given_all(kinds)
         window = await loaders.pages_of_operations(wanted, page(first, after)).load(source_id)
-        return await operations(info, window, lambda: loaders.count_operations(wanted).load(source_id))
+        return operations(info, window, lambda: loaders.count_operations(wanted).load(source_id))
 
     async def _at(self, info: Info, at: At | None) -> PinnedSource:
         """This source at another point in time; at its own without one."""

@@ -76,7 +76,7 @@ async def load_namespaces(
     """A page of the namespaces of the source."""
     loaders = info.context.loaders
     window = await loaders.namespaces(wanted, request).load(pin)
-    return await connection(
+    return connection(
         info,
         window,
         lambda entry: namespace(source, entry),

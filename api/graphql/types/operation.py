@@ -111,11 +111,11 @@ def operation(value: domain.Operation) -> Operation:
     )
 
 
-async def operations(
+def operations(
     info: Info, window: Window[domain.Operation], total: Callable[[], Awaitable[int]]
 ) -> Connection[Operation]:
     """A page of operations."""
-    return await connection(info, window, operation, counted(total))
+    return connection(info, window, operation, counted(total))
 
 
 def step(value: domain.Step) -> Step:

@@ -69,11 +69,10 @@ class Connection(Generic[T]):
         return await self._count()
 
 
-async def connection(
+def connection(
     info: Info, window: Window[V], show: Callable[[V], T], total: Callable[[], Awaitable[Count]]
 ) -> Connection[T]:
     """A page of what `show` makes of the items of `window`; `total` counts the whole list."""
-    await info.context.spend(info, len(window.items))
     return Connection(_window=window, _count=total, nodes=[show(item) for item in window.items])
 
 

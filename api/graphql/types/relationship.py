@@ -47,7 +47,6 @@ class RelationshipEnd:
             return None
         wanted = (ObjectAt(self._end.table_id, self._pin), self._end.columns)
         found = await info.context.loaders.columns_named.load(wanted)
-        await info.context.spend(info, len(found))
         return [columns_of.column(self._source, one) for one in found]
 
 
@@ -89,7 +88,7 @@ async def load_relationships(
     """A page of the relationships of the table."""
     loaders = info.context.loaders
     window = await loaders.relationships(wanted, request).load(table)
-    return await connection(
+    return connection(
         info,
         window,
         lambda entry: relationship(source, entry),
@@ -103,7 +102,6 @@ async def load_relationships_of_column(
     """Those of its table that the column takes part in; read once for all columns of all tables."""
     of_table = await info.context.loaders.all_relationships(wanted).load(ObjectAt(entry.table_id, pin_of(entry)))
     found = [one for one in of_table if _takes_part(entry, one, wanted.direction)]
-    await info.context.spend(info, len(found))
     return [relationship(source, one) for one in found]
 
 

@@ -187,7 +187,7 @@ async def load_tables(
     loaders = info.context.loaders
     window = await loaders.tables(wanted, request).load(parent)
     at_hand = None if namespace is None or namespace._entry.revision != window.revision else namespace
-    return await connection(
+    return connection(
         info,
         window,
         lambda entry: table(source, entry, at_hand),

@@ -7,14 +7,14 @@ import socket
 from pathlib import Path
 from typing import Any
 
-import msgspec
 from websockets.exceptions import ConnectionClosed
 
 from api.bootstrap import open_headwater
 from api.limits import DocumentLimits
 from api.settings import Settings
+from tests.e2e.follower import logged_cursors
 from tests.integration.api.graphql.conftest import Client, served_schema
-from tests.servers.served_view import LIMITS, Served, hear, say, serve
+from tests.servers.served_view import Served, hear, limited, say, serve
 
 STALL_S = 0.5
 _SOURCES = 400
@@ -30,7 +30,6 @@ subscription($after: Cursor) {{
   }}
 }}
 """
-_LOG = "query($after: Cursor) { eventLog(after: $after, first: 100) { next behind items { cursor } } }"
 
 
 def narrow_connection(served: Served) -> socket.socket:
@@ -42,16 +41,6 @@ def narrow_connection(served: Served) -> socket.socket:
     return connection
 
 
-async def logged_cursors(client: Client) -> list[str]:
-    """The cursors of all events so far."""
-    found: list[str] = []
-    page: dict[str, Any] = {"next": None, "behind": 1}
-    while page["behind"]:
-        page = (await client.run(_LOG, after=page["next"]))["eventLog"]
-        found += [item["cursor"] for item in page["items"]]
-    return found
-
-
 async def follow(opened: Any, after: str | None) -> None:
     variables = {} if after is None else {"after": after}
     payload = {"query": _EVENTS, "variables": variables}
@@ -59,7 +48,7 @@ async def follow(opened: Any, after: str | None) -> None:
 
 
 async def test_it_resumes_without_gap_or_double(tmp_path: Path):
-    limits = msgspec.structs.replace(LIMITS, socket=msgspec.structs.replace(LIMITS.socket, stall_s=STALL_S))
+    limits = limited(stall_s=STALL_S)
     seen: list[str] = []
     async with open_headwater(Settings(data_dir=tmp_path, health_interval_s=3_600), port=1) as headwater:
         client = Client(headwater)
@@ -72,7 +61,7 @@ async def test_it_resumes_without_gap_or_double(tmp_path: Path):
                     for number in range(_SOURCES)
                 ]
                 await client.run(_REGISTER, input=entries)
-                logged = await logged_cursors(client)
+                logged = await logged_cursors(client.run)
                 assert len(logged) >= _SOURCES
                 async with served.socket() as other:  # who takes what it is sent is served all the same
                     await follow(other, cursor)

@@ -69,7 +69,7 @@ async def shop_of(client: Client, folder: Path, tables: int) -> str:
 @pytest.mark.parametrize(("name", "query"), [("DOWN", DOWN), ("UP", UP)])
 async def test_no_level_costs_a_statement_per_object(client: Client, tmp_path: Path, name: str, query: str):
     counts = []
-    for tables in (5, 30):  # more than one turn of a budget begins anew at each level
+    for tables in (5, 12):  # more than one turn of a budget begins anew at each level
         shop = await shop_of(client, tmp_path, tables)
         with statements() as seen:
             data = await client.run(query, name=shop)

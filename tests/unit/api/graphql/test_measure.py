@@ -99,18 +99,27 @@ class TestCost:
         assert extent(query, page_sizes({"n": 7, "ids": ["a"] * 9, "b": True, "s": "5"})).cost == 1 + 7 * 2 + 1 + 9
         assert extent(query).cost == 1 + 10 * 2 + 1 + 1
 
-    def test_the_values_of_one_item_end_at_the_next_page(self):
-        document = parse("{ dataSources { nodes { name id tables { nodes { name } } } } }")
+    def test_the_values_of_one_item_end_at_the_lists_in_it(self):
+        document = parse("{ dataSources { nodes { name id tables { nodes { name } } capabilities { name reason } } } }")
         measured = measure(document, schema(), Sizes(), 25)
         (sources,) = document.definitions[0].selection_set.selections  # type: ignore[attr-defined]
-        assert measured.values_per_item[id(sources)] == 1 + 4
+        (nodes,) = sources.selection_set.selections
+        capabilities = nodes.selection_set.selections[-1]
+        page = 10
+        assert measured.values_per_item[id(nodes)] == 1 + 2 + (1 + page + 1) + 1
+        assert measured.values_per_item[id(capabilities)] == 1 + 2
+
+    def test_lists_in_variables_count_wherever_they_are_used(self):
+        query = "query ($i: [ID!]!) { a: nodes(ids: $i) { id } b: nodes(ids: $i) { id } c: nodes(ids: [1, 2]) { id } }"
+        assert extent(query, page_sizes({"i": ["x"] * 40})).listed == 80
 
 
 class TestRefusals:
     @pytest.mark.parametrize(
         ("query", "said"),
         [
-            ("{" + "__typename " * 102 + "}", "repetitions"),
+            ("{" + "__typename " * 302 + "}", "repetitions"),
+            ("{" + "dataSources { nodes { id } } " * 62 + "}", "repetitions"),
             ("{" + " ".join(f"a{n}: __typename" for n in range(101)) + "}", "aliases"),
             ("{ __typename " + "@skip(if: false) " * 101 + "}", "directives"),
             ("{" + " ".join(f"f{n}" for n in range(1001)) + "}", "fields"),
@@ -136,6 +145,10 @@ class TestRefusals:
         "query",
         [
             get_introspection_query(specified_by_url=True, directive_is_repeatable=True, input_value_deprecation=True),
+            "{ dataSources { nodes {"
+            + " ".join(f"...F{n}" for n in range(40))
+            + "} } }"
+            + " ".join(f"fragment F{n} on DataSource {{ id __typename name fqn }}" for n in range(40)),
             "{ dataSources(first: 100) { nodes { tables(first: 100) { nodes { name columns(first: 500) {"
             " nodes { name nativeType nullable comment } } } } } } }",
         ],
