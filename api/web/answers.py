@@ -14,6 +14,7 @@ JSON = "application/json"
 GRAPHQL_JSON = "application/graphql-response+json"
 EVENT_STREAM = "text/event-stream"
 MULTIPART = "multipart/mixed"
+SPECIFICATION = "subscriptionSpec=1.0"  # what tells Apollo's subscriptions from other uses of multipart/mixed
 
 
 class Refused(Exception):

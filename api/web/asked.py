@@ -5,11 +5,12 @@ from typing import Any
 
 import msgspec
 from msgspec import Struct
+from strawberry.types.graphql import OperationType
 
-from api.web.answers import EVENT_STREAM, GRAPHQL_JSON, JSON, MULTIPART, Refused
+from api.web.answers import EVENT_STREAM, GRAPHQL_JSON, JSON, MULTIPART, SPECIFICATION, Refused
 
-_SPECIFICATION = "subscriptionspec"  # what tells Apollo's subscriptions from other uses of multipart/mixed
-_SERVED = f"{JSON}, {GRAPHQL_JSON}, {EVENT_STREAM} and {MULTIPART};subscriptionSpec=1.0"
+_SPECIFICATION_NAME, _, _SPECIFICATION_VERSION = SPECIFICATION.lower().partition("=")
+_SERVED = f"{JSON}, {GRAPHQL_JSON}, {EVENT_STREAM} and {MULTIPART};{SPECIFICATION}"
 _MAX_RANGES = 50  # of an Accept header; browsers send eight
 
 
@@ -21,13 +22,15 @@ class Asked(Struct, frozen=True, rename="camel"):
     variables: dict[str, Any] | None = None
     extensions: dict[str, Any] | None = None
 
-    @property
-    def may_mutate(self) -> bool:
-        """False only where no operation in the document can be a mutation, told without parsing it."""
-        return "mutation" in self.query
+    def may_hold(self, kind: OperationType) -> bool:
+        """False only where no operation in the document can be of this kind, told without parsing it.
+
+        Not for queries, which need not say what they are.
+        """
+        return kind.value in self.query
 
 
-def from_body(body: bytes) -> Asked:
+def from_body(body: bytes | bytearray) -> Asked:
     """Out of a POST request's JSON. Raises `Refused`, 400."""
     return _asked(_json(body, "The body"))
 
@@ -93,19 +96,15 @@ def _liked(part: str) -> tuple[str | None, float]:
     """One range of an Accept header: the media type of ours that it stands for, and how much it is liked, 0 to 1."""
     media_range, *pieces = (piece.strip().lower() for piece in part.split(";"))
     parameters = dict(piece.partition("=")[::2] for piece in pieces)
-    return _stands_for(media_range, parameters.get(_SPECIFICATION, "")), _quality(parameters.get("q", "1"))
+    return _stands_for(media_range, parameters.get(_SPECIFICATION_NAME, "")), _quality(parameters.get("q", "1"))
 
 
 def _stands_for(media_range: str, specification: str) -> str | None:
-    match media_range:
-        case "*/*" | "application/*":
-            return JSON
-        case "application/json" | "application/graphql-response+json" | "text/event-stream":
-            return media_range
-        case "multipart/mixed" if specification.strip('"') == "1.0":
-            return MULTIPART
-        case _:
-            return None
+    if media_range in {"*/*", "application/*"}:
+        return JSON
+    if media_range in {JSON, GRAPHQL_JSON, EVENT_STREAM}:
+        return media_range
+    return MULTIPART if media_range == MULTIPART and specification.strip('"') == _SPECIFICATION_VERSION else None
 
 
 def _quality(text: str) -> float:
@@ -116,7 +115,7 @@ def _quality(text: str) -> float:
     return quality if 0 <= quality <= 1 else 0.0  # not infinite, and not "nan"
 
 
-def _json(text: bytes, what: str) -> Any:
+def _json(text: bytes | bytearray, what: str) -> Any:
     try:
         return msgspec.json.decode(text)
     except (ValueError, RecursionError) as error:  # ValueError: malformed, or not UTF-8

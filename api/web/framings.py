@@ -9,7 +9,10 @@ from typing import Any, Protocol
 
 import msgspec
 
-from api.web.answers import EVENT_STREAM, MULTIPART
+from api.web.answers import EVENT_STREAM, JSON, MULTIPART, SPECIFICATION
+
+_BOUNDARY = "graphql"
+_DELIMITER = f"\r\n--{_BOUNDARY}".encode()
 
 
 class Framing(Protocol):
@@ -58,8 +61,8 @@ class Parts:
     https://www.apollographql.com/docs/graphos/routing/operations/subscriptions/multipart-protocol
     """
 
-    content_type = f"{MULTIPART};boundary=graphql;subscriptionSpec=1.0"
-    opening = b"\r\n--graphql"
+    content_type = f"{MULTIPART};boundary={_BOUNDARY};{SPECIFICATION}"
+    opening = _DELIMITER
     closing = b"--\r\n"
 
     @property
@@ -77,7 +80,7 @@ class Parts:
 
     def _part(self, content: Mapping[str, Any]) -> bytes:
         # The boundary comes right behind the part: clients take a part only when they have seen its end.
-        return b"\r\ncontent-type: application/json\r\n\r\n" + msgspec.json.encode(content) + b"\r\n--graphql"
+        return b"\r\ncontent-type: %s\r\n\r\n%s%s" % (JSON.encode(), msgspec.json.encode(content), _DELIMITER)
 
 
 FRAMINGS: Mapping[str, Framing] = {EVENT_STREAM: ServerSentEvents(), MULTIPART: Parts()}

@@ -22,12 +22,13 @@ from strawberry.types.execution import ExecutionResult, PreExecutionError
 from strawberry.types.graphql import OperationType
 
 from api.limits import WebLimits
-from api.web.answers import Refused, answer, failure, payload, refusal
+from api.web.answers import EVENT_STREAM, MULTIPART, SPECIFICATION, Refused, answer, failure, payload, refusal
 from api.web.asked import Accepted, Asked, accepted, check_content_type, from_body, from_query_string
 from api.web.auth import Gate
+from api.web.bodies import Bodies
 from api.web.framings import FRAMINGS, Framing
-from api.web.result_stream import ResultStream
-from api.web.socket import GraphqlSocket
+from api.web.result_stream import ResultStream, gone
+from api.web.socket import SUBPROTOCOL, GraphqlSocket
 from domain.models.access import Viewer
 
 _READING = frozenset({OperationType.QUERY})
@@ -54,6 +55,7 @@ class GraphqlView:
         self._gate = gate
         self._new_context = new_context
         self._limits = limits or WebLimits()
+        self._bodies = Bodies(self._limits)
         self._open: set[GraphqlSocket | ResultStream] = set()
 
     def routes(self, path: str = "/graphql") -> list[BaseRoute]:
@@ -70,8 +72,11 @@ class GraphqlView:
         try:
             viewer = self._gate.admit(request)
             wanted = accepted(request.headers.get("accept"))
-            asked = await self._asked(request)
-            return await self._answer(request, viewer, asked, wanted)
+            if _is_get(request):
+                return await self._answer(request, viewer, from_query_string(request.query_params), wanted)
+            check_content_type(request.headers.get("content-type"))
+            async with self._bodies.read(request) as body:
+                return await self._answer(request, viewer, from_body(body), wanted)
         except Refused as refused:
             return refusal(refused, wanted.refusal)
         except ClientDisconnect:
@@ -91,47 +96,23 @@ class GraphqlView:
         assert wanted.stream is not None  # else it was refused
         return _whole(result, FRAMINGS[wanted.stream])
 
-    async def _asked(self, request: Request) -> Asked:
-        if _is_get(request):
-            return from_query_string(request.query_params)
-        check_content_type(request.headers.get("content-type"))
-        return from_body(await self._body(request))
-
-    async def _body(self, request: Request) -> bytes:
-        limit = self._limits.max_body_bytes
-        # Refused before it is read, and read to its end by the connection: clients send all before they look.
-        too_large = Refused(413, "BODY_TOO_LARGE", f"A request has at most {limit} bytes.")
-        if int(request.headers.get("content-length", "0")) > limit:
-            raise too_large
-        body = bytearray()
-        try:
-            async with asyncio.timeout(self._limits.body_timeout_s):
-                async for chunk in request.stream():
-                    body += chunk
-                    if len(body) > limit:
-                        raise too_large
-        except TimeoutError as late:
-            gone = {"Connection": "close"}
-            raise Refused(408, "REQUEST_TIMEOUT", "The body did not arrive in time.", headers=gone) from late
-        return bytes(body)
-
     async def _once(self, request: Request, viewer: Viewer, asked: Asked) -> ExecutionResult:
         executing = asyncio.create_task(self._execute(viewer, asked, _READING if _is_get(request) else _ONCE))
-        gone = asyncio.create_task(_disconnected(request))
+        leaving = asyncio.create_task(gone(request.receive))
         try:
-            waited_for = {executing} if asked.may_mutate else {executing, gone}
+            waited_for = {executing} if asked.may_hold(OperationType.MUTATION) else {executing, leaving}
             await asyncio.wait(
                 waited_for, timeout=self._limits.operation_timeout_s, return_when=asyncio.FIRST_COMPLETED
             )
             if executing.done():
                 return executing.result()
-            if gone.done():
+            if leaving.done():
                 raise ClientDisconnect
             raise Refused(503, "TIMED_OUT", "The operation took too long and was stopped.")
         finally:
-            for task in (executing, gone):
+            for task in (executing, leaving):
                 task.cancel()
-            await asyncio.gather(executing, gone, return_exceptions=True)
+            await asyncio.gather(executing, leaving, return_exceptions=True)
 
     async def _execute(self, viewer: Viewer, asked: Asked, allowed: Iterable[OperationType]) -> ExecutionResult:
         try:
@@ -192,7 +173,7 @@ class GraphqlView:
             websocket,
             admit=lambda shown: self._gate.admit_socket(websocket, shown),
             execute=self._results,
-            limits=self._limits.socket,
+            limits=self._limits,
         )
         self._open.add(socket)
         try:
@@ -217,11 +198,6 @@ class _Tracked(Response):
             self._opened.discard(self._stream)
 
 
-async def _disconnected(request: Request) -> None:
-    while (await request.receive())["type"] != "http.disconnect":
-        pass
-
-
 def _is_get(request: Request) -> bool:
     return request.method != "POST"  # HEAD is a GET whose body nobody sees
 
@@ -242,6 +218,6 @@ def _not_here(kind: OperationType) -> Refused:
     return Refused(
         406,
         "NOT_ACCEPTABLE",
-        "Subscriptions are streams: ask for text/event-stream or for multipart/mixed;subscriptionSpec=1.0, or use a "
-        "WebSocket that speaks graphql-transport-ws.",
+        f"Subscriptions are streams: ask for {EVENT_STREAM} or for {MULTIPART};{SPECIFICATION}, or use a WebSocket "
+        f"that speaks {SUBPROTOCOL}.",
     )

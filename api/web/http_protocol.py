@@ -1,7 +1,8 @@
 """uvicorn's HTTP protocol, with bounds on what a client could do for ever: send a request, and not take its answer.
 
 uvicorn's only deadline is the one for the first byte of a further request (`timeout_keep_alive`), and it has no bound
-on how large the head of a request is.
+on how large the head of a request is, nor on how many connections there are (`limit_concurrency` looks only when a
+head is complete).
 """
 
 import fcntl
@@ -16,7 +17,9 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from api.limits import ConnectionLimits
 
-_LINGER_S = 2.0  # for a client that is refused to end its sending: closed at once, it might not see why
+_SENDING_ENDS_S = 2.0  # for a client that is refused to end its sending: closed at once, it might not see why
+_MAX_TOLD = 100  # connections beyond their bound that are told so; the others are reset, else they would have no bound
+_MAX_HEADERS = 128  # as of a WebSocket's handshake; thousands of short ones take ten times their bytes in memory
 _HOSTS_BY_VERSION = {("1.1", 1), ("1.0", 1), ("1.0", 0)}  # how many Host headers: RFC 9112, section 3.2
 _NO_LINGER = struct.pack("ii", 1, 0)  # on, 0 s: a reset, and the unsent is forgotten (socket(7), SO_LINGER)
 
@@ -54,17 +57,26 @@ class HttpProtocol(HttpToolsProtocol):
     _is_in_head = False
     _head_timer: TimerHandle | None = None
     _taking_timer: TimerHandle | None = None
+    _end_timer: TimerHandle | None = None
     _waiting_bytes = 0  # for the client to take, when we last looked
 
     def connection_made(self, transport: Transport) -> None:  # type: ignore[override]  # as in uvicorn
-        """A head must come."""
+        """A head must come, where there is room for one more connection."""
         super().connection_made(transport)
-        self._expect_head()
+        excess = len(self.connections) - self.limits.max_connections
+        if excess <= 0:
+            self._expect_head()
+        elif excess <= _MAX_TOLD:
+            self._refuse(503, "Too many connections are open. Try later.")
+        else:
+            drop(transport)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Nothing is waited for any more."""
         self._forget_head()
         self._forget_taking()
+        if self._end_timer:
+            self._end_timer.cancel()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -78,8 +90,12 @@ class HttpProtocol(HttpToolsProtocol):
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Keeps headers, and drops what comes behind a body in their form."""
-        if self._is_in_head:
-            super().on_header(name, value)
+        if not self._is_in_head:
+            return
+        super().on_header(name, value)
+        if len(self.headers) > _MAX_HEADERS:
+            self._refuse(431, f"A request has at most {_MAX_HEADERS} headers.")
+            raise ValueError("too many headers")
 
     def on_message_begin(self) -> None:
         """A head begins."""
@@ -175,12 +191,13 @@ class HttpProtocol(HttpToolsProtocol):
             asked.disconnected = True  # what is wrong is its body: this is its answer
             asked.message_event.set()
         body = message.encode()
+        retry = b"retry-after: 5\r\n" if status == 503 else b""
         self.transport.write(
             STATUS_LINE[status] + b"content-type: text/plain; charset=utf-8\r\nx-content-type-options: nosniff\r\n"
-            b"content-length: %d\r\nconnection: close\r\n\r\n%s" % (len(body), body)
+            b"content-length: %d\r\nconnection: close\r\n%s\r\n%s" % (len(body), retry, body)
         )
         self.transport.write_eof()
-        self.loop.call_later(_LINGER_S, self._close)
+        self._end_timer = self.loop.call_later(_SENDING_ENDS_S, self._close)
 
     def _close(self) -> None:
         self.transport.close()

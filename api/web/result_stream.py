@@ -40,7 +40,7 @@ class ResultStream:
 
         headers = [(b"content-type", self._framing.content_type.encode()), *_HEADERS]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
-        ends = [asyncio.create_task(_gone(receive)), asyncio.create_task(self._stopped.wait())]
+        ends = [asyncio.create_task(gone(receive)), asyncio.create_task(self._stopped.wait())]
         try:
             await write(self._framing.opening)
             async with aclosing(self._payloads):
@@ -77,7 +77,8 @@ class ResultStream:
         await write(framing.closing)
 
 
-async def _gone(receive: Receive) -> None:
+async def gone(receive: Receive) -> None:
+    """Returns when the client has gone."""
     while (await receive())["type"] != "http.disconnect":
         pass
 

@@ -15,8 +15,9 @@ import structlog
 from msgspec import Struct
 from starlette.websockets import WebSocket, WebSocketDisconnect
 from strawberry.types.execution import ExecutionResult
+from strawberry.types.graphql import OperationType
 
-from api.limits import SocketLimits
+from api.limits import WebLimits
 from api.web.answers import Refused, error, formatted, internal_error, is_request_error, payload
 from api.web.asked import Asked
 from domain.models.access import Viewer
@@ -92,15 +93,10 @@ def parse_message(text: str) -> Message:
     return message
 
 
-def _may_follow(asked: Asked) -> bool:
-    """False only where no operation in the document can be a subscription, told without parsing it."""
-    return "subscription" in asked.query
-
-
 class GraphqlSocket:
     """One open socket: reads messages, runs an operation each as a task, and leaves none behind."""
 
-    def __init__(self, socket: WebSocket, *, admit: Admit, execute: Execute, limits: SocketLimits) -> None:
+    def __init__(self, socket: WebSocket, *, admit: Admit, execute: Execute, limits: WebLimits) -> None:
         self._socket = socket
         self._admit = admit
         self._execute = execute
@@ -155,7 +151,7 @@ class GraphqlSocket:
             self._end(CloseSocket(1011, "Internal error"))
 
     async def _read_messages(self) -> None:
-        waiting = asyncio.timeout(self._limits.init_timeout_s)
+        waiting = asyncio.timeout(self._limits.socket.init_timeout_s)
         try:
             async with waiting:
                 while True:
@@ -166,7 +162,7 @@ class GraphqlSocket:
                     text = received.get("text")
                     if text is None:
                         raise CloseSocket(4400, "Invalid message: send text, not bytes")
-                    if len(text) > self._limits.max_frame_bytes:
+                    if len(text) > self._limits.socket.max_frame_bytes:
                         raise CloseSocket(1009, "Message too big")
                     await self._handle(parse_message(text))
                     if self._viewer is not None:
@@ -208,8 +204,8 @@ class GraphqlSocket:
             raise CloseSocket(4401, "Unauthorized")
         if message.id in self._operations:
             raise CloseSocket(4409, f"Subscriber for {message.id} already exists")
-        if len(self._tasks) >= self._limits.max_operations:
-            told = error("LIMIT_REACHED", f"At most {self._limits.max_operations} operations run on one socket.")
+        if len(self._tasks) >= self._limits.socket.max_operations:
+            told = error("LIMIT_REACHED", f"At most {self._limits.socket.max_operations} operations run on one socket.")
             await self._send({"type": "error", "id": message.id, "payload": [told]})
             return
         self._begun += 1
@@ -219,7 +215,8 @@ class GraphqlSocket:
         task.add_done_callback(self._tasks.discard)
 
     async def _run(self, id: str, viewer: Viewer, asked: Asked) -> None:
-        deadline = asyncio.timeout(None if _may_follow(asked) else self._limits.operation_timeout_s)
+        may_follow = asked.may_hold(OperationType.SUBSCRIPTION)
+        deadline = asyncio.timeout(None if may_follow else self._limits.operation_timeout_s)
         try:
             async with deadline:
                 last = await self._relay(id, viewer, asked)
@@ -260,7 +257,7 @@ class GraphqlSocket:
     async def _send(self, message: dict[str, Any]) -> None:
         text = msgspec.json.encode(message).decode()
         try:
-            async with asyncio.timeout(self._limits.stall_s):
+            async with asyncio.timeout(self._limits.connection.stall_s):
                 await self._socket.send_text(text)
         except TimeoutError as stalled:
             raise CloseSocket(1013, "Too slow: resume from the last cursor") from stalled

@@ -14,7 +14,6 @@ PING_INTERVAL_S = 20.0
 PATIENCE_S = 15.0
 TURN_BYTES = 4_096  # parsed before everybody else has their turn: up to 682 frames, a few milliseconds
 MAX_FRAGMENTS = 1_024  # of one message: the bound on its bytes does not see empty ones
-_LINGER_S = 12.0  # uvicorn itself waits 10 s for the client's close frame
 
 
 class SocketProtocol(WebSocketsSansIOProtocol):
@@ -31,11 +30,22 @@ class SocketProtocol(WebSocketsSansIOProtocol):
     - Text that is no UTF-8 and a refused handshake are the client's mistakes, not errors in our log.
     """
 
+    closing_s = 12.0  # from our close frame to a reset; uvicorn itself waits 10 s for the client's close frame
+
     _unparsed = b""  # no more than one read brings: nothing is read while there is some
     _next_turn: asyncio.Handle | None = None
     _owed_pong = b""
     _has_failed = False
-    _is_dropped_later = False
+    _drop_timer: asyncio.TimerHandle | None = None
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Nothing is waited for any more."""
+        if self._next_turn:
+            self._next_turn.cancel()
+        self._unparsed = b""
+        super().connection_lost(exc)
+        if self._drop_timer:
+            self._drop_timer.cancel()
 
     def data_received(self, data: bytes) -> None:
         """Parses it, the first piece at once."""
@@ -119,7 +129,7 @@ class SocketProtocol(WebSocketsSansIOProtocol):
         self.transport.write(b"".join(self.conn.data_to_send()))
         self.transport.write_eof()
         if self.close_timer is None:  # uvicorn closes at once where there is none
-            self.close_timer = self.loop.call_later(_LINGER_S, drop, self.transport)
+            self.close_timer = self.loop.call_later(self.closing_s, drop, self.transport)
         self.read_paused = False
         self.transport.resume_reading()
 
@@ -153,9 +163,8 @@ class SocketProtocol(WebSocketsSansIOProtocol):
         self.transport.close()
 
     def _drop_later(self) -> None:
-        if not self._is_dropped_later:
-            self._is_dropped_later = True
-            self.loop.call_later(_LINGER_S, drop, self.transport)
+        if self._drop_timer is None and not self.disconnected:
+            self._drop_timer = self.loop.call_later(self.closing_s, drop, self.transport)
 
 
 def _is_utf8(data: bytes) -> bool:

@@ -1,4 +1,4 @@
-"""docs/operations.md names every setting, exit code, error code and close code, and none that is not there."""
+"""docs/operations.md names every setting, exit code, error code, status and close code, and none that is not there."""
 
 import ast
 import re
@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from websockets.frames import CloseCode
 
 from api.cli.exit_codes import ExitCode
 from api.settings import PREFIX, Settings
@@ -68,16 +69,27 @@ def error_codes() -> set[str]:
 
 
 def close_codes() -> set[str]:
-    """Every code that a socket is closed with by us."""
-    return {
-        str(node.args[0].value)
+    """Every code that a socket is closed with by us, and the one that the library closes it with."""
+    given = first_arguments("CloseSocket")
+    named = {CloseCode[ast.unparse(one).rpartition(".")[2]] for one in first_arguments("self._fail")}
+    return {str(one.value) for one in given if isinstance(one, ast.Constant)} | {
+        str(code.value) for code in (*named, CloseCode.PROTOCOL_ERROR)
+    }
+
+
+def statuses_of_connections() -> set[str]:
+    """Every status that a connection itself answers with."""
+    return {str(one.value) for one in first_arguments("self._refuse") if isinstance(one, ast.Constant)}
+
+
+def first_arguments(function: str) -> list[ast.expr]:
+    """What stands first in each call of it."""
+    return [
+        node.args[0]
         for tree in trees()
         for node in ast.walk(tree)
-        if isinstance(node, ast.Call)
-        and ast.unparse(node.func) == "CloseSocket"
-        and node.args
-        and isinstance(node.args[0], ast.Constant)
-    }
+        if isinstance(node, ast.Call) and ast.unparse(node.func) == function and node.args
+    ]
 
 
 def shown(value: Any) -> str:
@@ -133,6 +145,10 @@ def test_every_error_code_stands_there():
 
 def test_every_close_code_stands_there():
     assert set(first_cells(section("Close codes"))) == close_codes()
+
+
+def test_every_status_of_a_connection_stands_there():
+    assert set(first_cells(section("HTTP statuses"))) == statuses_of_connections()
 
 
 @pytest.mark.parametrize("page", sorted((REPOSITORY / "docs").glob("*.md")), ids=lambda page: page.name)

@@ -11,6 +11,8 @@ import httpx
 from websockets.asyncio.client import connect
 from websockets.typing import Subprotocol
 
+from tests.servers.clients import http_client
+
 SUBPROTOCOL = Subprotocol("graphql-transport-ws")
 
 
@@ -36,13 +38,7 @@ class GraphqlClient:
         self._url = url
         self._timeout_s = timeout_s
         self._headers = {} if key is None else {"authorization": f"Bearer {key}"}
-        # No proxy from the environment, and no 20 ms for loading certificates that plain HTTP does not need.
-        self._http = httpx.AsyncClient(
-            headers=self._headers,
-            trust_env=False,
-            verify=False,  # noqa: S501
-            timeout=timeout_s,
-        )
+        self._http = http_client(headers=self._headers, timeout=timeout_s)
 
     async def __aenter__(self) -> Self:
         return self

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+from collections.abc import Awaitable, Callable
 from contextlib import aclosing
 from typing import Any
 
@@ -55,12 +56,12 @@ class Follower:
             self.names.append(event["name"])
 
 
-async def logged_cursors(client: GraphqlClient) -> list[str]:
-    """The cursors of everything in the log, in its order."""
+async def logged_cursors(query: Callable[..., Awaitable[dict[str, Any]]]) -> list[str]:
+    """The cursors of everything in the log, in its order; `query` is a client's."""
     cursors: list[str] = []
     after = None
     while True:
-        page = (await client.query(_LOG, after=after))["eventLog"]
+        page = (await query(_LOG, after=after))["eventLog"]
         cursors += [item["cursor"] for item in page["items"]]
         after = page["next"]
         if not page["behind"]:

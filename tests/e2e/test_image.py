@@ -16,6 +16,7 @@ import pytest_asyncio
 
 from tests.e2e.client import GraphqlClient
 from tests.servers import image
+from tests.servers.clients import http_client
 from tests.servers.dockerfile import User, parse
 from tests.servers.image import REPOSITORY, Container, Image
 from tests.servers.ports import LOOPBACK, free_port
@@ -101,7 +102,7 @@ async def _serves(headwater: Image, folder: Path) -> None:
 
 async def _page_is_whole(port: int) -> None:
     """GraphiQL is there with all that it names."""
-    async with httpx.AsyncClient(base_url=f"http://{LOOPBACK}:{port}", trust_env=False, verify=False) as client:  # noqa: S501
+    async with http_client(base_url=f"http://{LOOPBACK}:{port}") as client:
         page = await client.get("/graphiql")
         assert page.status_code == 200, page.text
         files = re.findall(r'(?:src|href)="(/graphiql/assets/[^"]+)"', page.text)
@@ -162,7 +163,7 @@ async def _start(
 
 def _serves_on(port: int) -> Callable[[ServerProcess], Awaitable[bool]]:
     async def is_ready(_: ServerProcess) -> bool:
-        async with httpx.AsyncClient(trust_env=False, verify=False, timeout=2.0) as client:  # noqa: S501
+        async with http_client(timeout=2.0) as client:
             try:
                 return (await client.get(f"http://{LOOPBACK}:{port}/readyz")).status_code == 200
             except httpx.TransportError:

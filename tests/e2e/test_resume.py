@@ -31,7 +31,7 @@ async def test_no_event_is_missing_or_doubled(tmp_path: Path):
         async with GraphqlClient(server.graphql_url) as client:
             acknowledged.append(await _register(client, tmp_path, "last"))
             await until(lambda: "last" in follower.names, timeout_s=20)
-            logged = await logged_cursors(client)
+            logged = await logged_cursors(client.query)
     finally:
         following.cancel()
         await asyncio.gather(following, return_exceptions=True)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import httpx
 
+from tests.servers.clients import http_client
 from tests.servers.ports import LOOPBACK, free_port
 from tests.servers.process import ServerProcess, temporary_folder
 
@@ -106,8 +107,7 @@ class HeadwaterServer:
         shutil.rmtree(self._folder, ignore_errors=True)
 
     async def _is_ready(self) -> bool:
-        # No proxy from the environment, and no 20 ms for loading certificates that plain HTTP does not need.
-        async with httpx.AsyncClient(trust_env=False, verify=False, timeout=2.0) as client:  # noqa: S501
+        async with http_client(timeout=2.0) as client:
             try:
                 return (await client.get(f"{self.url}/readyz")).status_code == 200
             except httpx.TransportError:

@@ -4,10 +4,11 @@ import asyncio
 import contextlib
 import json
 import socket
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
-from typing import Any
+from collections.abc import AsyncGenerator, AsyncIterator
+from typing import Any, TypeVar
 
 import httpx
+import msgspec
 import strawberry
 import uvicorn
 from starlette.applications import Starlette
@@ -22,16 +23,34 @@ from api.web.graphql_view import GraphqlView
 from api.web.http_protocol import http_protocol
 from api.web.middleware import RequestIds, SecurityHeaders
 from api.web.socket_protocol import SocketProtocol
+from tests.e2e.waiting import until
+from tests.servers.clients import http_client
 
 GRAPHQL_JSON = "application/graphql-response+json"
+# Client and server share a loop, and that a core with other tests: what tests a time makes that one shorter.
 LIMITS = WebLimits(
     max_body_bytes=10_000,
-    body_timeout_s=0.5,
-    operation_timeout_s=1.0,
+    body_timeout_s=2.0,
+    operation_timeout_s=2.0,
     heartbeat_s=0.2,
-    socket=SocketLimits(init_timeout_s=0.5, max_operations=5, stall_s=0.5),
+    socket=SocketLimits(init_timeout_s=2.0, max_operations=5),
+    connection=ConnectionLimits(head_timeout_s=2.0, stall_s=2.0),
 )
+Part = TypeVar("Part", bound=msgspec.Struct)
 KEY = "a-key-of-sixteen-characters-or-more"
+
+
+def limited(**bounds: float) -> WebLimits:
+    """`LIMITS` with other bounds, each by its own name."""
+
+    def changed(part: Part) -> Part:
+        return msgspec.structs.replace(
+            part, **{name: bounds.pop(name) for name in part.__struct_fields__ if name in bounds}
+        )
+
+    web, sockets, connections = map(changed, (LIMITS, LIMITS.socket, LIMITS.connection))
+    assert not bounds
+    return msgspec.structs.replace(web, socket=sockets, connection=connections)
 
 
 class Journal:
@@ -140,11 +159,11 @@ class Served:
         given = {"content-type": "application/json", "accept": accept} | {
             name.replace("_", "-"): value for name, value in headers.items()
         }
-        async with httpx.AsyncClient(trust_env=False, verify=False, timeout=10) as client:  # noqa: S501
+        async with http_client() as client:
             return await client.post(self.url, content=content, headers=given)
 
     async def get(self, accept: str = GRAPHQL_JSON, **parameters: str) -> httpx.Response:
-        async with httpx.AsyncClient(trust_env=False, verify=False, timeout=10) as client:  # noqa: S501
+        async with http_client() as client:
             return await client.get(self.url, params=parameters, headers={"accept": accept})
 
     @contextlib.asynccontextmanager
@@ -167,7 +186,6 @@ class Served:
 async def serve(
     admin_key: str | None = None,
     *,
-    stall_s: float = 0.5,
     limits: WebLimits = LIMITS,
     schema: BaseSchema = SCHEMA,
     context: Any = None,
@@ -189,11 +207,10 @@ async def serve(
             log_config=None,
             server_header=False,
             proxy_headers=False,
-            http=http_protocol(ConnectionLimits(head_timeout_s=0.5, stall_s=stall_s)),
-            ws=SocketProtocol,
+            http=http_protocol(limits.connection),
             ws_max_size=limits.socket.max_frame_bytes,
             timeout_graceful_shutdown=5,
-            **config,
+            **({"ws": SocketProtocol} | config),
         )
     )
     with socket.socket() as listener:
@@ -206,15 +223,9 @@ async def serve(
         await asyncio.wait_for(serving, 10)
 
 
-async def until(holds: Callable[[], bool]) -> None:
-    async with asyncio.timeout(10):
-        while not holds():  # noqa: ASYNC110  # resolvers run in the server, which knows no event of ours
-            await asyncio.sleep(0.01)
-
-
 async def say(opened: ClientConnection, **message: Any) -> None:
     await opened.send(json.dumps(message))
 
 
 async def hear(opened: ClientConnection) -> Any:
-    return json.loads(await asyncio.wait_for(opened.recv(), 5))
+    return json.loads(await asyncio.wait_for(opened.recv(), 10))

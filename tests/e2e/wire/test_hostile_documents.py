@@ -15,6 +15,7 @@ import pytest_asyncio
 from websockets.asyncio.client import connect
 
 from tests.e2e.client import SUBPROTOCOL, GraphqlClient
+from tests.servers.clients import http_client
 from tests.servers.headwater import HeadwaterServer
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -88,7 +89,7 @@ REFUSALS = {"TOO_COMPLEX", "GRAPHQL_PARSE_FAILED", "GRAPHQL_VALIDATION_FAILED"}
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def http() -> AsyncIterator[httpx.AsyncClient]:
-    async with httpx.AsyncClient(trust_env=False, verify=False, timeout=20) as client:  # noqa: S501
+    async with http_client() as client:
         yield client
 
 

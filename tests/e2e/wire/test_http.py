@@ -7,6 +7,7 @@ import pytest
 import pytest_asyncio
 
 from tests.e2e.conftest import ADMIN_KEY
+from tests.servers.clients import http_client
 from tests.servers.headwater import HeadwaterServer
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -16,7 +17,7 @@ _QUERY = "{ dataSources { nodes { name } } }"
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def http() -> AsyncIterator[httpx.AsyncClient]:
-    async with httpx.AsyncClient(trust_env=False, verify=False, timeout=10) as client:  # noqa: S501
+    async with http_client() as client:
         yield client
 
 

@@ -16,6 +16,7 @@ from api.graphql.schema import build_schema
 from api.limits import DocumentLimits
 from domain.models.access import Permission, Scope, Viewer
 from tests.e2e.client import GraphqlClient
+from tests.servers.clients import http_client
 from tests.servers.headwater import HeadwaterServer
 from tests.servers.served_view import serve
 
@@ -38,13 +39,13 @@ query($of: [_Any!]!) { _entities(representations: $of) { __typename ... on Table
 
 
 async def post(server: HeadwaterServer, content: bytes, *, accept: str = GRAPHQL_JSON) -> httpx.Response:
-    async with httpx.AsyncClient(trust_env=False, verify=False, timeout=20) as client:  # noqa: S501
+    async with http_client() as client:
         headers = {"content-type": JSON, "accept": accept}
         return await client.post(server.graphql_url, content=content, headers=headers)
 
 
 async def get(server: HeadwaterServer, query: str, *, accept: str) -> httpx.Response:
-    async with httpx.AsyncClient(trust_env=False, verify=False, timeout=20) as client:  # noqa: S501
+    async with http_client() as client:
         return await client.get(server.graphql_url, params={"query": query}, headers={"accept": accept})
 
 

@@ -4,11 +4,11 @@ import asyncio
 import json
 from pathlib import Path
 
-import httpx
 import pytest
 
 from tests.e2e.client import GraphqlClient
 from tests.e2e.wire.raw_http import Answer, say
+from tests.servers.clients import http_client
 from tests.servers.headwater import HeadwaterServer
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -293,7 +293,7 @@ async def test_many_of_them_cost_nothing_and_harm_nobody(demo_server: HeadwaterS
 
     async with (
         GraphqlClient(demo_server.graphql_url) as client,
-        httpx.AsyncClient(trust_env=False, verify=False, timeout=20) as http,  # noqa: S501
+        http_client() as http,
         http.stream(
             "GET",
             demo_server.graphql_url,

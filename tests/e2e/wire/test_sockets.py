@@ -281,5 +281,5 @@ class TestEnd:
                 pass
         envelopes = [event["next"]["data"]["events"] for event in socket.heard if "next" in event]
         seen = [each["cursor"] for each in envelopes if each["event"]["__typename"] != "Heartbeat"]
-        assert seen == (await logged_cursors(client))[: len(seen)]
+        assert seen == (await logged_cursors(client.query))[: len(seen)]
         assert len(seen) >= len(names) + 2

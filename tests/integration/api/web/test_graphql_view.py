@@ -12,11 +12,10 @@ from typing import Any
 import httpx
 import pytest
 import pytest_asyncio
-from websockets.asyncio.client import ClientConnection
-from websockets.exceptions import ConnectionClosed, InvalidStatus
-from websockets.typing import Origin, Subprotocol
 
-from tests.servers.served_view import GRAPHQL_JSON, KEY, LIMITS, Served, hear, say, serve, until
+from tests.e2e.waiting import until, until_async
+from tests.servers.clients import close_code, http_client
+from tests.servers.served_view import GRAPHQL_JSON, KEY, LIMITS, Served, hear, limited, say, serve
 
 _TCP_CLOSE = 7  # of the states in Linux' tcp_states.h
 MULTIPART = "multipart/mixed;boundary=graphql;subscriptionSpec=1.0"
@@ -28,14 +27,11 @@ async def served() -> AsyncIterator[Served]:
         yield running
 
 
-async def close_code(opened: ClientConnection) -> int:
-    """The code that the server closes the socket with."""
-    async with asyncio.timeout(5):
-        with contextlib.suppress(ConnectionClosed):
-            while True:
-                await opened.recv()
-    assert opened.close_code is not None
-    return opened.close_code
+@pytest_asyncio.fixture
+async def hasty() -> AsyncIterator[Served]:
+    """Ends soon what takes nothing."""
+    async with serve(limits=limited(stall_s=0.5)) as running:
+        yield running
 
 
 def subscribe(id: str, query: str, **payload: Any) -> dict[str, Any]:
@@ -91,7 +87,7 @@ class TestHttp:
 
         refused = await served.post(b" " * 10_001)
         assert refused.status_code == 413
-        async with httpx.AsyncClient(trust_env=False, verify=False) as client:  # noqa: S501
+        async with http_client() as client:
             streamed = await client.post(served.url, content=chunks(), headers={"content-type": "application/json"})
         assert streamed.status_code == 413
 
@@ -100,7 +96,7 @@ class TestHttp:
         reader, writer = await asyncio.open_connection(host, int(port))
         head = f"POST /graphql HTTP/1.1\r\nHost: {served.address}\r\n"
         writer.write(f"{head}Content-Type: application/json\r\nContent-Length: 9\r\n\r\n{{".encode())
-        assert (await asyncio.wait_for(reader.readline(), 3)).startswith(b"HTTP/1.1 408")
+        assert (await asyncio.wait_for(reader.readline(), 10)).startswith(b"HTTP/1.1 408")
         writer.close()
         await writer.wait_closed()
 
@@ -210,7 +206,7 @@ class TestMultipart:
 
     async def test_heartbeats(self, served: Served):
         async with (
-            httpx.AsyncClient(trust_env=False, verify=False) as client,  # noqa: S501
+            http_client() as client,
             client.stream(
                 "GET", served.url, params={"query": "subscription { silent }"}, headers={"accept": MULTIPART}
             ) as answer,
@@ -231,7 +227,7 @@ class TestStreams:
         query = {"query": f"subscription {{ {field} }}"}
         before = len(asyncio.all_tasks())
         async with (
-            httpx.AsyncClient(trust_env=False, verify=False) as client,  # noqa: S501
+            http_client() as client,
             client.stream("GET", served.url, params=query, headers={"accept": accept}) as answer,
         ):
             assert answer.status_code == 200
@@ -250,22 +246,22 @@ class TestStreams:
         await served.all_ended()
 
     async def test_a_head_without_a_body(self, served: Served, accept: str):
-        async with httpx.AsyncClient(trust_env=False, verify=False) as client:  # noqa: S501
+        async with http_client() as client:
             answer = await client.head(
                 served.url, params={"query": "subscription { silent }"}, headers={"accept": accept}
             )
         assert answer.status_code == 200
         assert served.journal.running == 0
 
-    async def test_a_client_that_takes_nothing_is_dropped(self, served: Served, accept: str):
-        stuck = Stuck(served, f"GET /graphql?query=subscription{{endless(padding:50000)}} HTTP/1.1\r\nAccept: {accept}")
+    async def test_a_client_that_takes_nothing_is_dropped(self, hasty: Served, accept: str):
+        stuck = Stuck(hasty, f"GET /graphql?query=subscription{{endless(padding:50000)}} HTTP/1.1\r\nAccept: {accept}")
         async with stuck:
-            await served.begun()
-            await served.all_ended()
+            await hasty.begun()
+            await hasty.all_ended()
             await stuck.dropped()
 
     async def test_a_client_that_takes_nothing_does_not_hold_up_the_end(self, accept: str):
-        async with serve(stall_s=60) as served:
+        async with serve(limits=limited(stall_s=60)) as served:
             stuck = Stuck(
                 served, f"GET /graphql?query=subscription{{endless(padding:50000)}} HTTP/1.1\r\nAccept: {accept}"
             )
@@ -278,8 +274,8 @@ class TestStreams:
         await stuck.__aexit__()
 
 
-async def test_an_answer_that_is_not_taken_is_dropped(served: Served):
-    async with Stuck(served, "GET /graphql?query={large} HTTP/1.1") as stuck:
+async def test_an_answer_that_is_not_taken_is_dropped(hasty: Served):
+    async with Stuck(hasty, "GET /graphql?query={large} HTTP/1.1") as stuck:
         await stuck.dropped()
 
 
@@ -322,16 +318,6 @@ class TestSocket:
             assert [(await hear(opened))["payload"]["data"]["count"] for _ in range(3)] == [0, 1, 2]
             assert await hear(opened) == {"type": "complete", "id": "s"}
 
-    async def test_pings_are_echoed(self, served: Served):
-        async with served.socket(init=False) as opened:
-            await say(opened, type="ping", payload={"a": 1})
-            assert await hear(opened) == {"type": "pong", "payload": {"a": 1}}
-            await say(opened, type="ping")
-            assert await hear(opened) == {"type": "pong"}
-            await say(opened, type="pong")
-            await say(opened, type="connection_init", payload=None)
-            assert await hear(opened) == {"type": "connection_ack"}
-
     @pytest.mark.parametrize("query", ["{", "{ nothing }", "query($t: String!) { echo(text: $t) }", ""])
     async def test_errors_end_their_operation_alone(self, served: Served, query: str):
         async with served.socket() as opened:
@@ -366,42 +352,21 @@ class TestSocket:
         ("message", "code"),
         [
             ("[]", 4400),
-            ("{", 4400),
-            (b"{}", 4400),
-            ('{"type":"nothing"}', 4400),
-            ('{"type":"subscribe","id":"1","payload":{"query":1}}', 4400),
-            ('{"type":"connection_init"}', 4429),
-            ('{"type":"subscribe","id":"s","payload":{"query":"{ viewer }"}}', 4409),
             ("x" * (LIMITS.socket.max_frame_bytes + 1), 1009),
-            ("[" * 60_000, 4400),
         ],
     )
-    async def test_what_closes_the_socket(self, served: Served, message: str | bytes, code: int):
+    async def test_what_closes_the_socket_ends_its_operations(self, served: Served, message: str, code: int):
         async with served.socket() as opened:
             await say(opened, **subscribe("s", "subscription { silent }"))
             await opened.send(message)
             assert await close_code(opened) == code
         await served.all_ended()
 
-    async def test_subscribing_before_the_acknowledgement(self, served: Served):
-        async with served.socket(init=False) as opened:
-            await say(opened, **subscribe("1", "{ viewer }"))
-            assert await close_code(opened) == 4401
-
-    async def test_initialisation_has_a_deadline(self, served: Served):
-        async with served.socket(init=False) as opened:
-            await say(opened, type="ping")
-            assert await close_code(opened) == 4408
-
-    async def test_a_socket_lives_on_after_its_initialisation(self, served: Served):
-        async with served.socket() as opened:
-            await asyncio.sleep(0.8)
+    async def test_a_socket_lives_on_after_its_initialisation(self):
+        async with serve(limits=limited(init_timeout_s=1)) as served, served.socket() as opened:
+            await asyncio.sleep(1.5)
             await say(opened, type="ping")
             assert await hear(opened) == {"type": "pong"}
-
-    async def test_other_subprotocols(self, served: Served):
-        async with served.socket(init=False, subprotocols=[Subprotocol("graphql-ws")]) as opened:
-            assert await close_code(opened) == 4406
 
     async def test_operations_are_bounded(self, served: Served):
         async with served.socket() as opened:
@@ -413,14 +378,6 @@ class TestSocket:
             assert served.journal.running == 5
         await served.all_ended()
 
-    async def test_a_socket_that_takes_nothing_is_closed(self, served: Served):
-        async with served.socket(max_queue=1) as opened:
-            await say(opened, **subscribe("1", "subscription { endless(padding: 50000) }"))
-            await served.begun()
-            await served.all_ended()
-            # Once it reads again, it is told why.
-            assert await close_code(opened) == 1013
-
     async def test_the_server_stops(self, served: Served):
         async with served.socket() as opened:
             await say(opened, **subscribe("1", "subscription { silent }"))
@@ -429,24 +386,44 @@ class TestSocket:
             assert await close_code(opened) == 1012
         await served.all_ended()
 
-    async def test_pages_of_other_origins_are_refused(self, served: Served):
-        with pytest.raises(InvalidStatus) as refusal:
-            async with served.socket(origin=Origin("http://evil.example")):
-                pass
-        assert refusal.value.response.status_code == 403
-        async with served.socket(origin=Origin(f"http://{served.address}")):
-            pass
-
-    async def test_the_key(self):
+    async def test_the_key_may_stand_in_the_handshake(self):
         async with serve(KEY) as served:
-            async with served.socket(init=False) as opened:
-                await say(opened, type="connection_init", payload={"authorization": f"Bearer {KEY}"})
-                assert await hear(opened) == {"type": "connection_ack"}
+            async with served.socket(additional_headers={"Authorization": f"Bearer {KEY}"}) as opened:
                 await say(opened, **subscribe("1", "{ viewer }"))
                 assert (await hear(opened))["payload"] == {"data": {"viewer": "admin"}}
-            async with served.socket(additional_headers={"Authorization": f"Bearer {KEY}"}):
-                pass
-            for payload in (None, {"authorization": "Bearer wrong"}):
-                async with served.socket(init=False) as opened:
-                    await say(opened, type="connection_init", payload=payload)
-                    assert await close_code(opened) == 4403
+            async with served.socket(init=False, additional_headers={"Authorization": "Bearer wrong"}) as opened:
+                await say(opened, type="connection_init")
+                assert await close_code(opened) == 4403
+
+
+class TestBodies:
+    """What is held of them at a time has a bound."""
+
+    async def test_large_ones_beyond_the_bound_are_refused_and_small_ones_are_not(self):
+        large = json.dumps({"query": "{ viewer }", "extensions": {"x": "x" * 30_000}}).encode()
+        async with serve(limits=limited(max_body_bytes=50_000, max_bodies_bytes=70_000, body_timeout_s=20)) as served:
+            async with unfinished(served, large), unfinished(served, large):
+                await until_async(lambda: served.post(large), lambda answer: answer.status_code == 503)
+                refused = await served.post(large)
+                assert refused.headers["retry-after"]
+                assert refused.json()["errors"][0]["extensions"]["code"] == "LIMIT_REACHED"
+                assert (await served.post({"query": "{ viewer }"})).status_code == 200
+            # Who goes makes room.
+            await until_async(lambda: served.post(large), lambda answer: answer.status_code == 200)
+
+    async def test_one_alone_may_be_larger_than_the_bound(self):
+        async with serve(limits=limited(max_body_bytes=50_000, max_bodies_bytes=1)) as served:
+            body = json.dumps({"query": "{ viewer }", "extensions": {"x": "x" * 40_000}}).encode()
+            for _ in range(3):
+                assert (await served.post(body)).status_code == 200
+
+
+@contextlib.asynccontextmanager
+async def unfinished(served: Served, body: bytes) -> AsyncIterator[None]:
+    """A request whose last byte does not come."""
+    host, _, port = served.address.partition(":")
+    _, writer = await asyncio.open_connection(host, int(port))
+    head = f"POST /graphql HTTP/1.1\r\nHost: {served.address}\r\nContent-Type: application/json\r\n"
+    writer.write(f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body[:-1])
+    yield
+    writer.transport.abort()

@@ -1,4 +1,4 @@
-"""What a connection may not do for ever; the limits are those of `served_view`: half a second each."""
+"""What a connection may not do for ever; the limits are those of `served_view`: some seconds each."""
 
 import asyncio
 import contextlib
@@ -7,7 +7,8 @@ from collections.abc import AsyncIterator
 
 import pytest_asyncio
 
-from tests.servers.served_view import Served, serve
+from tests.e2e.waiting import until_async
+from tests.servers.served_view import Served, limited, serve
 
 GET = "GET /graphql?query={{viewer}} HTTP/1.1\r\nHost: {host}\r\n"
 POST = "POST /graphql HTTP/1.1\r\nHost: {host}\r\nContent-Type: application/json\r\n"
@@ -34,7 +35,7 @@ class Slow:
         writer.write(self._first)
         dripping = asyncio.create_task(self._drip(writer))
         try:
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(30):
                 received = b""
                 # What drips into a closed connection is answered with a reset.
                 with contextlib.suppress(ConnectionResetError):
@@ -87,8 +88,8 @@ SLOW: list[tuple[str, str, int | None]] = [
 async def test_nothing_takes_for_ever(served: Served):
     began_s = time.monotonic()
     told = await asyncio.gather(*(Slow(served, first, rest).told() for first, rest, _ in SLOW))
-    # Half a second for the head or the body, 2 s for the last word to be read; the machine may be busy.
-    assert time.monotonic() - began_s < 8
+    # 2 s for the head or the body, 2 s for the last word to be read; the machine may be busy.
+    assert time.monotonic() - began_s < 20
     assert [int(one.split()[1]) if one else None for one in told] == [status for _, _, status in SLOW]
 
 
@@ -97,7 +98,7 @@ async def test_many_slow_ones_harm_nobody(served: Served):
     for _ in range(5):
         began_s = time.monotonic()
         assert (await served.post({"query": "{ viewer }"})).status_code == 200
-        assert time.monotonic() - began_s < 1
+        assert time.monotonic() - began_s < 2
     # On a busy machine one's time may be over before its first byte is seen: it is closed as one that said nothing.
     ends = [told[:12] for told in await asyncio.gather(*slow)]
     assert set(ends) <= {b"HTTP/1.1 408", b""}
@@ -118,24 +119,76 @@ async def test_a_connection_may_be_used_again(served: Served):
         (GET.format(host=served.address) + "\r\n", 200),
     ):
         writer.write(request.encode())
-        head = (await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 3)).decode().lower()
+        head = (await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 10)).decode().lower()
         assert int(head.split()[1]) == status
         await reader.readexactly(int(head.partition("content-length: ")[2].split()[0]))
-        await asyncio.sleep(0.3)
+        await asyncio.sleep(0.9)  # together longer than one head may take
     writer.close()
 
 
 async def test_a_slow_reader_that_reads_is_not_dropped():
-    async with serve(stall_s=0.3) as served:
+    async with serve(limits=limited(stall_s=1)) as served:
         host, _, port = served.address.partition(":")
         reader, writer = await asyncio.open_connection(host, int(port), limit=65_536)
         writer.write(f"GET /graphql?query={{large}} HTTP/1.1\r\nHost: {served.address}\r\n\r\n".encode())
         began_s = time.monotonic()
         received = 0
         while received < 50_000_000:
-            taken = await asyncio.wait_for(reader.read(1_000_000), 5)
+            taken = await asyncio.wait_for(reader.read(1_000_000), 10)
             assert taken
             received += len(taken)
-            if time.monotonic() - began_s < 1.5:  # five times as long as it may take nothing
+            if time.monotonic() - began_s < 3:  # three times as long as it may take nothing
                 await asyncio.sleep(0.1)
         writer.close()
+
+
+async def test_no_more_connections_than_the_bound():
+    async with (
+        serve(limits=limited(max_connections=3, head_timeout_s=60)) as served,
+        contextlib.AsyncExitStack() as some,
+    ):
+        for _ in range(3):
+            await some.enter_async_context(connected(served))
+        async with connected(served) as (reader, writer):
+            writer.write(GET.format(host=served.address).encode() + b"\r\n")
+            told = await asyncio.wait_for(reader.read(), 10)
+        head = told.partition(b"\r\n\r\n")[0].lower()
+        assert head.startswith(b"http/1.1 503 ")
+        assert b"retry-after: " in head
+        # Who goes makes room.
+        await some.aclose()
+        await until_async(lambda: served.post({"query": "{ viewer }"}), lambda answer: answer.status_code == 200)
+
+
+async def test_far_more_connections_than_the_bound_are_reset():
+    async with (
+        serve(limits=limited(max_connections=3, head_timeout_s=60)) as served,
+        contextlib.AsyncExitStack() as some,
+    ):
+        opened = [await some.enter_async_context(connected(served)) for _ in range(150)]
+        await asyncio.sleep(0.5)
+        ends = [await ended(reader) for reader, _ in opened]
+    assert ends[:3] == [None] * 3
+    assert ends.count(b"HTTP/1.1 503") in range(90, 110)
+    assert ends.count(b"") > 30
+
+
+async def ended(reader: asyncio.StreamReader) -> bytes | None:
+    """The first bytes of what it was told until its end; None: it goes on."""
+    try:
+        return (await asyncio.wait_for(reader.read(12), 0.01)) if not reader.exception() else b""
+    except ConnectionResetError:
+        return b""
+    except TimeoutError:
+        return None
+
+
+@contextlib.asynccontextmanager
+async def connected(served: Served) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
+    """A connection that says nothing by itself."""
+    host, _, port = served.address.partition(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    try:
+        yield reader, writer
+    finally:
+        writer.transport.abort()

@@ -2,30 +2,24 @@
 
 import asyncio
 import contextlib
+import gc
 from collections import Counter
 
-import msgspec
 import pytest
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.typing import Subprotocol
 
-from api.web import socket_protocol
-from tests.servers.served_view import LIMITS, Served, hear, say, serve
+from api.web.socket_protocol import SocketProtocol
+from tests.e2e.waiting import until
+from tests.servers.clients import close_code
+from tests.servers.served_view import Served, hear, limited, say, serve
 
 _OURS = Subprotocol("graphql-transport-ws")
 
 
 def subscribe(id: str, query: str) -> dict[str, object]:
     return {"type": "subscribe", "id": id, "payload": {"query": query}}
-
-
-async def close_code(opened: ClientConnection) -> int | None:
-    async with asyncio.timeout(10):
-        with contextlib.suppress(ConnectionClosed):
-            while True:
-                await opened.recv()
-    return opened.close_code
 
 
 async def handshake(served: Served) -> ClientConnection:
@@ -42,8 +36,7 @@ async def test_hundreds_without_an_initialisation():
 
 
 async def test_no_more_sockets_and_streams_than_the_bound():
-    limits = msgspec.structs.replace(LIMITS, socket=msgspec.structs.replace(LIMITS.socket, max_sockets=3))
-    async with serve(limits=limits) as served:
+    async with serve(limits=limited(max_sockets=3)) as served:
         opened = [await handshake(served) for _ in range(3)]
         for _ in range(2):
             with pytest.raises(InvalidStatus) as refusal:
@@ -63,8 +56,7 @@ async def test_no_more_sockets_and_streams_than_the_bound():
 
 @pytest.mark.parametrize("query", ["{ forever }", "query A { forever }"])
 async def test_queries_have_a_deadline(query: str):
-    limits = msgspec.structs.replace(LIMITS, socket=msgspec.structs.replace(LIMITS.socket, operation_timeout_s=0.2))
-    async with serve(limits=limits) as served, served.socket() as opened:
+    async with serve(limits=limited(operation_timeout_s=0.2)) as served, served.socket() as opened:
         await say(opened, **subscribe("s", "subscription { silent }"))
         await say(opened, **subscribe("q", query))
         refused = await hear(opened)
@@ -82,10 +74,16 @@ async def test_a_subscription_that_fails_fails_alone():
         assert served.journal.running == 1
 
 
-async def test_who_is_gone_without_a_word_is_noticed(monkeypatch: pytest.MonkeyPatch):
+class Impatient(SocketProtocol):
+    """Waits only shortly for those who do not take its close frame."""
+
+    closing_s = 0.2
+
+
+async def test_who_is_gone_without_a_word_is_noticed():
     """A half-open connection: the other side answers no ping, and takes not even the close frame."""
-    monkeypatch.setattr(socket_protocol, "_LINGER_S", 0.2)
-    async with serve(ws_ping_interval=0.2, ws_ping_timeout=0.3) as served, served.socket() as alive:
+    pinging = {"ws": Impatient, "ws_ping_interval": 0.3, "ws_ping_timeout": 2.0}
+    async with serve(**pinging) as served, served.socket() as alive:
         async with served.socket() as gone:
             await say(gone, **subscribe("s", "subscription { silent }"))
             await served.begun()
@@ -93,14 +91,14 @@ async def test_who_is_gone_without_a_word_is_noticed(monkeypatch: pytest.MonkeyP
             await served.all_ended()
             gone.transport.resume_reading()
             assert await close_code(gone) == 1011
-        await asyncio.sleep(1)  # several intervals: who answers stays
+        await asyncio.sleep(3)  # several intervals: who answers stays
         await say(alive, type="ping")
         assert await hear(alive) == {"type": "pong"}
 
 
 async def test_a_slow_reader_comes_back():
     """What takes nothing is closed with 1013, its operations end, and a new socket of the same client is served."""
-    async with serve() as served:
+    async with serve(limits=limited(stall_s=0.5)) as served:
         async with served.socket(max_queue=1) as opened, served.socket() as other:
             await say(opened, **subscribe("1", "subscription { endless(padding: 50000) }"))
             await served.begun()
@@ -133,3 +131,16 @@ async def test_many_pings_keep_nobody_waiting_for_long():
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def test_what_has_ended_is_not_kept():
+    """Nothing of a closed socket is left, though it would have been dropped only much later."""
+
+    def open_ones() -> int:
+        return sum(isinstance(one, SocketProtocol) for one in gc.get_objects())
+
+    async with serve() as served:
+        for _ in range(20):
+            async with served.socket():
+                pass
+        await until(lambda: gc.collect() >= 0 and open_ones() == 0, timeout_s=SocketProtocol.closing_s / 2)

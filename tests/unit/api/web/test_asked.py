@@ -1,4 +1,5 @@
 import pytest
+from strawberry.types.graphql import OperationType
 
 from api.web.answers import EVENT_STREAM, GRAPHQL_JSON, JSON, MULTIPART, Refused
 from api.web.asked import Accepted, Asked, accepted, check_content_type, from_body, from_query_string
@@ -137,5 +138,5 @@ def test_what_cannot_be_served(accept: str):
 
 
 def test_a_mutation_is_never_taken_for_something_else():
-    assert Asked("mutation { a }").may_mutate
-    assert not Asked("{ a }").may_mutate
+    assert Asked("mutation { a }").may_hold(OperationType.MUTATION)
+    assert not Asked("{ a }").may_hold(OperationType.MUTATION)
