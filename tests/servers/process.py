@@ -52,7 +52,7 @@ class ServerProcess:
         user: str | None = None,
         death_signal: signal.Signals = signal.SIGKILL,
     ) -> None:
-        self._command = [*_dies_with_us(death_signal), *map(str, command)]
+        self._command = [*dies_with_us(death_signal), *map(str, command)]
         self._log_file = folder / "server.log"
         self._environment = environment
         self._directory = directory or folder
@@ -164,7 +164,8 @@ class ServerProcess:
         )
 
 
-def _dies_with_us(death_signal: signal.Signals) -> list[str]:
+def dies_with_us(death_signal: signal.Signals) -> list[str]:
+    """What goes before a command that the kernel is to end when the test run dies without a word."""
     # A preexec_fn would do it without a helper program, but warns on CPython ≥ 3.12 when threads exist.
     setpriv = shutil.which("setpriv") if sys.platform == "linux" else None
     return [setpriv, "--pdeathsig", death_signal.name.removeprefix("SIG"), "--"] if setpriv else []

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import fcntl
+import io
 import os
 import pty
 import signal
@@ -11,13 +12,18 @@ import subprocess
 import sys
 import termios
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
+from unittest import mock
 
+from api.cli import app
 from tests.e2e.waiting import until
+from tests.servers.headwater import HeadwaterServer
+from tests.servers.process import dies_with_us
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 HEADWATER = (sys.executable, "-m", "api")
@@ -47,8 +53,81 @@ async def run(*arguments: str, env: Mapping[str, str] | None = None, stdin: str 
         return await command.ended(timeout_s=timeout_s)
 
 
-class Command:
-    """A command that runs, with pipes: what it said so far is in `out` and `err`. Killed at the end of the block."""
+def run_here(*arguments: str, env: Mapping[str, str] | None = None, stdin: str = "") -> Ended:
+    """Like `run`, inside this process: it saves the half second that Python takes to load everything."""
+    out, err = (io.TextIOWrapper(io.BytesIO(), "utf-8", write_through=True) for _ in range(2))
+    with (
+        mock.patch.dict(os.environ, environment(env), clear=True),
+        mock.patch.object(sys, "argv", ["headwater", *arguments]),
+        mock.patch.object(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin.encode()), "utf-8")),
+        contextlib.redirect_stdout(out),
+        contextlib.redirect_stderr(err),
+    ):
+        code = app.run()
+    return Ended(code, *(stream.buffer.getvalue().decode() for stream in (out, err)))
+
+
+async def run_beside(*arguments: str, env: Mapping[str, str] | None = None) -> Ended:
+    """`run_here` for commands that have an event loop of their own: in another thread."""
+    return await asyncio.to_thread(run_here, *arguments, env=env)
+
+
+@contextlib.asynccontextmanager
+async def serving(**settings: Any) -> AsyncIterator[HeadwaterServer]:
+    """A server of these settings that is ended, whatever happens, at the end of the block."""
+    server = HeadwaterServer(**settings)
+    try:
+        await server.start()
+        yield server
+    finally:
+        await server.discard()
+
+
+class _Child:
+    """A command that runs, killed at the end of the block, and by the kernel when the test run dies."""
+
+    process: subprocess.Popen
+    _readers: Sequence[threading.Thread] = ()
+
+    def _spawn(self, arguments: Sequence[str], env: Mapping[str, str], **pipes: Any) -> None:
+        self.process = subprocess.Popen(
+            [*dies_with_us(signal.SIGKILL), *HEADWATER, *arguments],
+            cwd=REPOSITORY,
+            env=env,
+            start_new_session=True,
+            **pipes,
+        )
+
+    def _read_all(self, *readers: Callable[[], None]) -> None:
+        self._readers = [threading.Thread(target=reader, daemon=True) for reader in readers]
+        for thread in self._readers:
+            thread.start()
+
+    async def _kill(self) -> None:
+        self.process.kill()
+        await asyncio.to_thread(self.process.wait, 10)
+        await self._read_to_the_end()
+
+    async def _read_to_the_end(self) -> None:
+        for thread in self._readers:
+            await asyncio.to_thread(thread.join, 10)
+
+    @property
+    def is_running(self) -> bool:
+        return self.process.poll() is None
+
+    def interrupt(self, request: signal.Signals = signal.SIGINT) -> None:
+        """As ctrl-C does."""
+        self.process.send_signal(request)
+
+    async def _end(self, timeout_s: float) -> int:
+        await until(lambda: not self.is_running, timeout_s=timeout_s)
+        await self._read_to_the_end()
+        return self.process.returncode
+
+
+class Command(_Child):
+    """A command that runs, with pipes: what it said so far is in `out` and `err`."""
 
     def __init__(self, *arguments: str, env: Mapping[str, str] | None = None) -> None:
         self._arguments = arguments
@@ -56,33 +135,26 @@ class Command:
         self._pieces: dict[str, list[str]] = {"out": [], "err": []}
 
     async def __aenter__(self) -> Self:
-        self.process = subprocess.Popen(
-            [*HEADWATER, *self._arguments],
-            cwd=REPOSITORY,
-            env=self._env,
+        self._spawn(
+            self._arguments,
+            self._env,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
             encoding="utf-8",
             errors="replace",
-            start_new_session=True,
         )
-        self._readers = [
-            threading.Thread(target=self._read, args=(name, stream), daemon=True)
-            for name, stream in (("out", self.process.stdout), ("err", self.process.stderr))
-        ]
-        for reader in self._readers:
-            reader.start()
+        self._read_all(
+            partial(self._read, "out", self.process.stdout),
+            partial(self._read, "err", self.process.stderr),
+        )
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        self.process.kill()
-        await asyncio.to_thread(self.process.wait, 10)
-        for reader in self._readers:
-            await asyncio.to_thread(reader.join, 10)
+        await self._kill()
         for stream in (self.process.stdin, self.process.stdout, self.process.stderr):
             with contextlib.suppress(OSError):
                 stream.close()
@@ -95,23 +167,16 @@ class Command:
     def err(self) -> str:
         return "".join(self._pieces["err"])
 
-    def interrupt(self, request: signal.Signals = signal.SIGINT) -> None:
-        """As ctrl-C does."""
-        self.process.send_signal(request)
-
     async def ended(self, *, timeout_s: float = 60.0) -> Ended:
         """Its end, once it has ended by itself."""
-        await until(lambda: self.process.poll() is not None, timeout_s=timeout_s)
-        for reader in self._readers:
-            await asyncio.to_thread(reader.join, 10)
-        return Ended(self.process.returncode, self.out, self.err)
+        return Ended(await self._end(timeout_s), self.out, self.err)
 
-    def _read(self, name: str, stream) -> None:
+    def _read(self, name: str, stream: Iterable[str]) -> None:
         for line in stream:
             self._pieces[name].append(line)
 
 
-class Terminal:
+class Terminal(_Child):
     """A command on a terminal of `columns` × 24, which it cannot tell from a person's."""
 
     def __init__(self, arguments: Sequence[str], *, columns: int = 100, env: Mapping[str, str] | None = None) -> None:
@@ -123,26 +188,15 @@ class Terminal:
     async def __aenter__(self) -> Self:
         self._master, slave = pty.openpty()
         fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, self._columns, 0, 0))
-        self.process = subprocess.Popen(
-            [*HEADWATER, *self._arguments],
-            cwd=REPOSITORY,
-            env=self._env,
-            stdin=slave,
-            stdout=slave,
-            stderr=slave,
-            start_new_session=True,
-        )
+        self._spawn(self._arguments, self._env, stdin=slave, stdout=slave, stderr=slave)
         os.close(slave)
-        self._reader = threading.Thread(target=self._read, daemon=True)
-        self._reader.start()
+        self._read_all(self._read)
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        self.process.kill()
-        await asyncio.to_thread(self.process.wait, 10)
-        await asyncio.to_thread(self._reader.join, 10)
+        await self._kill()
         os.close(self._master)
 
     @property
@@ -154,19 +208,13 @@ class Terminal:
         """As on its keyboard."""
         os.write(self._master, text.encode())
 
-    def interrupt(self) -> None:
-        """As ctrl-C does."""
-        self.process.send_signal(signal.SIGINT)
-
     async def shows(self, text: str, *, timeout_s: float = 30.0) -> None:
         """Returns once this was drawn. Raises TimeoutError."""
         await until(lambda: text in self.text, timeout_s=timeout_s)
 
     async def ended(self, *, timeout_s: float = 60.0) -> int:
         """The exit code, once it has ended by itself."""
-        await until(lambda: self.process.poll() is not None, timeout_s=timeout_s)
-        await asyncio.to_thread(self._reader.join, 10)
-        return self.process.returncode
+        return await self._end(timeout_s)
 
     def _read(self) -> None:
         with contextlib.suppress(OSError):  # EIO: nobody has the terminal open any more
