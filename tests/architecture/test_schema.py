@@ -1,6 +1,7 @@
 """Rules about the contract with clients."""
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,6 +14,8 @@ from graphql import (
     GraphQLObjectType,
     GraphQLSchema,
     build_schema,
+    parse,
+    validate,
 )
 
 from api.graphql.schema import build_schema as build_headwater_schema
@@ -146,3 +149,10 @@ def test_the_federated_schema_is_valid_and_leaves_the_roots_of_nodes_to_others()
     assert not {"node", "nodes"} & composed.query_type.fields.keys()
     for name in ("DataSource", "Namespace", "Table", "Column"):
         assert f'type {name} implements CatalogNode & Node @key(fields: "id") @key(fields: "fqn")' in sdl
+
+
+@pytest.mark.parametrize("page", ["README.md"])
+def test_the_documents_of_pages_fit_the_schema(page: str, schema: GraphQLSchema):
+    blocks = re.findall(r"```graphql\n(.*?)```", (REPOSITORY / page).read_text("utf-8"), re.DOTALL)
+    assert blocks
+    assert [validate(schema, parse(block)) for block in blocks] == [[]] * len(blocks)
