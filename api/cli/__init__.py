@@ -4,11 +4,16 @@ Modules are light to import, because `headwater --help` reads them all: what a c
 HTTP, tables) is imported when it runs.
 """
 
+import signal
 import sys
 
 
 def main() -> None:
-    """The entry point. A ctrl-C that comes while Python still loads us ends as quietly as a later one."""
+    """The entry point. A ctrl-C that comes while Python still loads us ends as quietly as a later one.
+
+    SIGTERM does what ctrl-C does. As the first process of a container we would not notice it at all without a handler.
+    """
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         from api.cli.app import run
 

@@ -25,5 +25,5 @@ class ExitCode(IntEnum):
     UNAVAILABLE = 69, "What is needed is away: the Headwater server, its metadata store, its Redis."
     NOT_PERMITTED = 77, "The server does not let this user in: the key is missing or wrong, or a permission is missing."
     CONFIG = 78, "The settings do not allow it; the sentence names what to change."
-    INTERRUPTED = 130, "Stopped by ctrl-C."
+    INTERRUPTED = 130, "Stopped by ctrl-C or SIGTERM before it had ended, a server before it served."
     NO_READER = 141, "Whoever read the output has gone, as in `headwater sources | head -1`."

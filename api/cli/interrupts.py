@@ -27,18 +27,19 @@ _count = _Count()
 
 @contextmanager
 def noticed() -> Iterator[None]:
-    """Ctrl-C is counted, and raises KeyboardInterrupt, until the end of the block."""
+    """Ctrl-C or SIGTERM is counted, and raises KeyboardInterrupt, until the end of the block."""
 
     def ask(number: int, frame: FrameType | None) -> None:
         _count.asked += 1
         if not _count.is_held or _count.open > 1:
             raise KeyboardInterrupt
 
-    before = signal.signal(signal.SIGINT, ask)
+    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def check() -> None:
