@@ -12,6 +12,7 @@ URL_VARIABLE = "HEADWATER_URL"
 KEY_VARIABLE = "HEADWATER_ADMIN_KEY"
 DEFAULT_URL = "http://127.0.0.1:8000"
 _PATH = "/graphql"
+_PAGE = "/graphiql"  # what people copy from the browser
 
 
 @dataclass(frozen=True)
@@ -35,12 +36,12 @@ def address(url: str | None) -> Address:
 
 
 def graphql_url(url: str) -> str:
-    """The address that GraphQL is served at: with `/graphql`, whether it was given or not. Raises ValueError."""
+    """The address that GraphQL is served at: with `/graphql`, in place of GraphiQL's. Raises ValueError."""
     parts = urlsplit(url.strip())
     is_plain = parts.username is None and parts.password is None and not parts.query and not parts.fragment
     if parts.scheme not in ("http", "https") or not parts.hostname or not is_plain or parts.port == 0:
         raise ValueError
-    path = parts.path.rstrip("/")
+    path = parts.path.rstrip("/").removesuffix(_PAGE)
     return parts._replace(path=path if path.endswith(_PATH) else path + _PATH).geturl()
 
 

@@ -26,4 +26,4 @@ class ExitCode(IntEnum):
     NOT_PERMITTED = 77, "The server does not let this user in: the key is missing or wrong, or a permission is missing."
     CONFIG = 78, "The settings do not allow it; the sentence names what to change."
     INTERRUPTED = 130, "Stopped by ctrl-C or SIGTERM before it had ended, a server before it served."
-    NO_READER = 141, "Whoever read the output has gone, as in `headwater sources | head -1`."
+    NO_READER = 141, "Whoever read the output has gone, as where `head -1` reads it."

@@ -51,9 +51,9 @@ class Document:
         )
 
     @property
-    def has_several_operations(self) -> bool:
-        """Whether the client must say which one is meant."""
-        return sum(isinstance(part, OperationDefinitionNode) for part in self.syntax.definitions) > 1
+    def operations(self) -> int:
+        """How many there are; of several, the client must say which one is meant."""
+        return sum(isinstance(part, OperationDefinitionNode) for part in self.syntax.definitions)
 
     def _measure(self, sizes: Sizes) -> Measure:
         return measure(self.syntax, self._schema, sizes, self._limits.max_depth)
@@ -92,6 +92,8 @@ class ReadyDocuments(SchemaExtension):
         if execution.query:
             try:
                 document = self._documents.read(execution.schema._schema, execution.query)
+                if not document.operations:
+                    raise GraphQLError("The document holds no operation.", extensions={"code": "BAD_REQUEST"})
             except GraphQLError as unreadable:
                 self._refuse(unreadable)
             else:
@@ -119,7 +121,7 @@ class ReadyDocuments(SchemaExtension):
         if refusal is not None:
             return lambda: [too_complex(refusal)]
         # Strawberry would take the first one, which may be a mutation that nobody meant.
-        if self.execution_context._provided_operation_name is None and document.has_several_operations:
+        if self.execution_context._provided_operation_name is None and document.operations > 1:
             unclear = GraphQLError(
                 "Say in operationName which of the document's operations is meant.", extensions={"code": "BAD_REQUEST"}
             )

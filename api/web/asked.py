@@ -119,7 +119,9 @@ def _json(text: bytes | bytearray, what: str) -> Any:
     try:
         return msgspec.json.decode(text)
     except (ValueError, RecursionError) as error:  # ValueError: malformed, or not UTF-8
-        raise Refused(400, "BAD_REQUEST", f"{what} is not JSON in UTF-8.") from error
+        raise Refused(
+            400, "BAD_REQUEST", f"{what} is not JSON in UTF-8, or is nested too deeply, or holds a number out of range."
+        ) from error
 
 
 def _asked(parameters: object) -> Asked:

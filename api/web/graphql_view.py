@@ -120,7 +120,7 @@ class GraphqlView:
                 asked.query,
                 variable_values=asked.variables,
                 context_value=self._new_context(viewer),
-                operation_name=asked.operation_name,
+                operation_name=asked.operation_name or None,  # an empty one is none
                 allowed_operation_types=allowed,
             )
         except MissingQueryError:
@@ -147,7 +147,7 @@ class GraphqlView:
             asked.query,
             variable_values=asked.variables,
             context_value=self._new_context(viewer),
-            operation_name=asked.operation_name,
+            operation_name=asked.operation_name or None,  # an empty one is none
             allowed_operation_types=allowed,
         )
         async with aclosing(stream) as results:

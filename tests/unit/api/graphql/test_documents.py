@@ -88,6 +88,9 @@ class TestRefusals:
         if query:
             assert await codes(query) == ["GRAPHQL_PARSE_FAILED"]
 
+    async def test_a_document_without_an_operation(self):
+        assert await codes("fragment F on Query { __typename }") == ["BAD_REQUEST"]
+
     async def test_introspection_can_be_turned_off(self):
         closed = DocumentLimits(max_introspections=0)
         assert await codes("{ __schema { description } }", closed) == ["TOO_COMPLEX"]
