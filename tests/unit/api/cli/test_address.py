@@ -11,6 +11,7 @@ from api.cli.exit_codes import ExitCode
         ("http://127.0.0.1:8000", "http://127.0.0.1:8000/graphql"),
         ("http://127.0.0.1:8000/", "http://127.0.0.1:8000/graphql"),
         ("http://127.0.0.1:8000/graphql", "http://127.0.0.1:8000/graphql"),
+        ("http://127.0.0.1:8000/graphiql", "http://127.0.0.1:8000/graphql"),
         ("https://example.org/headwater/", "https://example.org/headwater/graphql"),
         ("  http://[::1]:8000/graphql/ ", "http://[::1]:8000/graphql"),
     ],
@@ -64,3 +65,7 @@ def test_a_local_server_is_on_loopback():
     assert Address("http://localhost:8000/graphql", None).is_local
     assert Address("http://[::1]:8000/graphql", None).is_local
     assert not Address("http://example.org/graphql", None).is_local
+
+
+def test_the_key_is_not_shown():
+    assert "secret" not in repr(Address("http://a/graphql", "secret"))
