@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import contextlib
 import os
 import re
 import secrets
@@ -85,18 +86,18 @@ async def _serves(headwater: Image, folder: Path) -> None:
     )
     names = "{ dataSources { nodes { name } } }"
     for is_first in (True, False):
-        process, container = await _start(headwater, folder, volume, settings)
-        assert await _health(headwater, settings) == 0
-        async with GraphqlClient(f"http://{LOOPBACK}:{port}/graphql", key=ADMIN_KEY) as client:
-            if is_first:
-                await client.query(created, path="/data/any.sqlite")
-            # Kept in the volume, by another container of the same image.
-            assert (await client.query(names)) == {"dataSources": {"nodes": [{"name": "kept"}]}}
-        async with GraphqlClient(f"http://{LOOPBACK}:{port}/graphql") as stranger:
-            assert (await stranger.request(names)).status_code == 401
-        await _page_is_whole(port)
-        container.send(signal.SIGTERM, pid=process.pid)
-        assert await process.wait(timeout_s=30) == 0, process.log
+        async with _running(headwater, folder, volume, settings) as (process, container):
+            assert await _health(headwater, settings) == 0
+            async with GraphqlClient(f"http://{LOOPBACK}:{port}/graphql", key=ADMIN_KEY) as client:
+                if is_first:
+                    await client.query(created, path="/data/any.sqlite")
+                # Kept in the volume, by another container of the same image.
+                assert (await client.query(names)) == {"dataSources": {"nodes": [{"name": "kept"}]}}
+            async with GraphqlClient(f"http://{LOOPBACK}:{port}/graphql") as stranger:
+                assert (await stranger.request(names)).status_code == 401
+            await _page_is_whole(port)
+            container.send(signal.SIGTERM, pid=process.pid)
+            assert await process.wait(timeout_s=30) == 0, process.log
         assert await _health(headwater, settings) != 0
 
 
@@ -135,30 +136,39 @@ async def _runs_distributed(headwater: Image, folder: Path, shared: Mapping[str,
 
     port = free_port()
     settings = {**shared, "HEADWATER_PORT": str(port), "HEADWATER_ADMIN_KEY": ADMIN_KEY}
-    server, serving = await _start(headwater, folder / "server", headwater.new_volume(), settings)
-    worker, working = await _start(
-        headwater, folder / "worker", headwater.new_volume(), settings, "worker", is_ready=_logs("worker_ready")
-    )
-    for process, container in ((worker, working), (server, serving)):
-        container.send(signal.SIGTERM, pid=process.pid)
-        assert await process.wait(timeout_s=30) == 0, process.log
+    volumes = headwater.new_volume(), headwater.new_volume()
+    async with (
+        _running(headwater, folder / "server", volumes[0], settings) as serving,
+        _running(
+            headwater, folder / "worker", volumes[1], settings, "worker", is_ready=_logs("worker_ready")
+        ) as working,
+    ):
+        for process, container in (working, serving):
+            container.send(signal.SIGTERM, pid=process.pid)
+            assert await process.wait(timeout_s=30) == 0, process.log
 
 
-async def _start(
+@contextlib.asynccontextmanager
+async def _running(
     headwater: Image,
     folder: Path,
     volume: str,
     environment: Mapping[str, str],
     *arguments: str,
     is_ready: Callable[[ServerProcess], Awaitable[bool]] | None = None,
-) -> tuple[ServerProcess, Container]:
+) -> AsyncIterator[tuple[ServerProcess, Container]]:
+    """A container that is ready; killed at the end, if it still runs."""
     folder.mkdir(exist_ok=True)
     container = headwater.container(*arguments, volume=volume, environment=environment)
-    process = ServerProcess(container.command, folder=folder)
-
+    process = ServerProcess(container.command, folder=folder, environment=container.environment)
     ready = is_ready or _serves_on(int(environment["HEADWATER_PORT"]))
-    await process.start(lambda: ready(process), timeout_s=_COMMAND_TIMEOUT_S)
-    return process, container
+    try:
+        await process.start(lambda: ready(process), timeout_s=_COMMAND_TIMEOUT_S)
+        yield process, container
+    finally:
+        if process.is_running:
+            container.send(signal.SIGKILL, pid=process.pid)
+            process.kill()
 
 
 def _serves_on(port: int) -> Callable[[ServerProcess], Awaitable[bool]]:
@@ -201,6 +211,7 @@ async def _run(
     done = await asyncio.to_thread(
         subprocess.run,
         container.command,
+        env=container.environment,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

@@ -51,6 +51,10 @@ class Container(Protocol):
     def command(self) -> Sequence[str]:
         """To be started on this machine; it ends with the exit code of what runs inside."""
 
+    @property
+    def environment(self) -> Mapping[str, str]:
+        """What the command is to be started with: secrets do not belong into arguments, which everybody can read."""
+
     def send(self, number: signal.Signals, *, pid: int) -> None:
         """A signal for process 1 inside. `pid` is the one of the started command."""
 
@@ -115,9 +119,10 @@ def _quietly(command: Sequence[str]) -> subprocess.CompletedProcess[str]:
         return subprocess.CompletedProcess(command, 1, "", "no answer within 30 s")
 
 
-def _succeed(command: Sequence[str], line: str) -> None:
+def _succeed(command: Sequence[str], line: str, *, environment: Mapping[str, str] | None = None) -> None:
     done = subprocess.run(
         command,
+        env=environment,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -137,6 +142,7 @@ def _succeed(command: Sequence[str], line: str) -> None:
 class _EngineContainer:
     name: str
     command: Sequence[str]
+    environment: Mapping[str, str]
 
     def send(self, number: signal.Signals, *, pid: int) -> None:
         _succeed(["docker", "kill", "--signal", number.name, self.name], "docker kill")
@@ -161,11 +167,11 @@ class _EngineImage:
         command = [
             *("docker", "run", "--rm", "--name", name, "--network", "host", "--read-only"),
             *(word for path in self.stage.volumes for word in ("--volume", f"{volume}:{path}")),
-            *(word for one in environment.items() for word in ("--env", "=".join(one))),
+            *(word for one in environment for word in ("--env", one)),
             *(word for one in first for word in ("--entrypoint", one)),
             *(self._tag, *rest, *arguments),
         ]
-        return _EngineContainer(name, command)
+        return _EngineContainer(name, command, {**os.environ, **environment})
 
     def new_volume(self) -> str:
         name = f"{self._tag}-{secrets.token_hex(4)}"
@@ -214,6 +220,7 @@ class _Unpacked:
 @dataclass(frozen=True)
 class _UnpackedContainer:
     command: Sequence[str]
+    environment: Mapping[str, str]
 
     def send(self, number: signal.Signals, *, pid: int) -> None:
         # What was started waits for the one child that is process 1 of its namespace, and so takes only the signals
@@ -251,7 +258,7 @@ class _UnpackedImage:
         # As engines do for a user that /etc/passwd does not know.
         inside = {"HOME": "/"} | last.environment | dict(environment)
         mounts = [_Mount(Path(volume), path) for path in self.stage.volumes]
-        return _UnpackedContainer(_inside(last, words, inside, mounts=mounts, is_read_only=True))
+        return _UnpackedContainer(_inside(last, words, mounts=mounts, is_read_only=True), inside)
 
     def new_volume(self) -> str:
         """Starts as what the image holds there, as an engine's does."""
@@ -309,7 +316,8 @@ class _UnpackedImage:
         _give_away(one.root)
         network = {name: os.environ[name] for name in _NETWORK if name in os.environ}
         inside = {"HOME": "/root" if one.user.uid == 0 else "/"} | network | one.environment
-        _succeed(_inside(one, step.command, inside, mounts=mounts, is_read_only=False), f"RUN {step.command[-1]}")
+        command = _inside(one, step.command, mounts=mounts, is_read_only=False)
+        _succeed(command, f"RUN {step.command[-1]}", environment=inside)
 
 
 def _seen(context: Path, folder: Path) -> Path:
@@ -394,12 +402,14 @@ def _namespace() -> list[str]:
 def _inside(
     one: _Unpacked,
     words: Sequence[str],
-    environment: Mapping[str, str],
     *,
     mounts: Sequence[_Mount],
     is_read_only: bool,
 ) -> list[str]:
-    """The command of this machine that runs `words` with the stage's folder as its root, as the stage's user."""
+    """The command of this machine that runs `words` with the stage's folder as its root, as the stage's user.
+
+    To be started with the environment that it is to have inside.
+    """
     root = str(one.root)
     binds = [
         *(_Mount(Path("/", name), f"/{name}") for name in _FROM_THIS_MACHINE if (one.root / name).is_dir()),
@@ -421,7 +431,8 @@ def _inside(
         *(f"--root={root}", f"--wd={one.directory}", "--"),
         # The change of user took the signal of `--kill-child` away.
         *("setpriv", "--pdeathsig", "KILL", "--"),
-        *("env", "-i", *(f"{name}={value}" for name, value in environment.items()), *words),
+        # What the shell adds.
+        *("env", "--unset=PWD", "--unset=OLDPWD", "--unset=SHLVL", "--unset=_", *words),
     ]
     return [*_namespace(), "sh", "-c", "\n".join(["set -e", *map(shlex.join, [*script, enter])])]
 

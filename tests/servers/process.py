@@ -14,6 +14,8 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
+import pytest
+
 POLL_S = 0.01
 
 
@@ -188,3 +190,23 @@ def _is_alive(pid: int) -> bool:
     except OSError:
         return False
     return state not in "ZX"
+
+
+def worked_s(pid: int) -> float:
+    """How long its main thread, which runs the server's loop, has been at work. Skips the test where nobody tells.
+
+    https://docs.kernel.org/scheduler/sched-stats.html#proc-pid-schedstat
+    """
+    return int(_told_of(pid, "schedstat").split()[0]) / 1e9
+
+
+def memory_mib(pid: int) -> float:
+    """What it holds in memory. Skips the test where nobody tells. https://man7.org/linux/man-pages/man5/proc.5.html"""
+    (kib,) = [line.split()[1] for line in _told_of(pid, "status").splitlines() if line.startswith("VmRSS:")]
+    return int(kib) / 1024
+
+
+def _told_of(pid: int, file: str) -> str:
+    if not Path("/proc/self", file).exists():
+        pytest.skip(f"what a process does and holds is read from /proc/<pid>/{file}, which is not there")
+    return Path(f"/proc/{pid}/{file}").read_text()

@@ -1,5 +1,6 @@
 // The graphql-ws client on a string: commands come in as JSON lines, what happens to it goes out as JSON lines.
-// node socket.js URL '{"connectionParams":{…},"retryAttempts":5}'
+// node socket.js URL
+// The first line is what the client is made with: {"connectionParams":{…},"retryAttempts":5}
 // Commands: {"subscribe":{"id","query","variables","resume"}}  {"dispose":id}  {"ping":payload}  {"send":"raw text"}
 //           {"terminate":true} (drops the connection without a word)  {"end":true}
 // With `resume` a subscription of `events` asks, whenever the client reconnects, for what comes after its last cursor.
@@ -7,7 +8,9 @@ import { createInterface } from 'node:readline';
 import { createClient } from 'graphql-ws';
 import WebSocket from 'ws';
 
-const [url, options] = process.argv.slice(2);
+const [url] = process.argv.slice(2);
+const lines = createInterface({ input: process.stdin })[Symbol.asyncIterator]();
+const options = JSON.parse((await lines.next()).value);
 const say = (message) => process.stdout.write(JSON.stringify(message) + '\n');
 let socket;
 
@@ -19,7 +22,7 @@ const client = createClient({
   retryWait: () => new Promise((resolve) => setTimeout(resolve, 50)),
   shouldRetry: () => true,
   onNonLazyError: () => {},
-  ...JSON.parse(options),
+  ...options,
   on: {
     opened: (opened) => (socket = opened),
     connected: () => say({ connected: true }),
@@ -49,7 +52,7 @@ function subscribe({ id, query, variables, resume }) {
   disposers.set(id, dispose);
 }
 
-for await (const line of createInterface({ input: process.stdin })) {
+for await (const line of lines) {
   const command = JSON.parse(line);
   if (command.subscribe) subscribe(command.subscribe);
   if ('dispose' in command) disposers.get(command.dispose)();

@@ -1,11 +1,15 @@
 // Runs operations over streaming HTTP, all at once with one real client, and prints a JSON line for all that happens.
-// node streams.js sse|multipart URL '{"operations":[{"query":"…","variables":{…},"first":3}],"key":"…","follow":true}'
+// node streams.js sse|multipart URL
+// It reads a line: {"operations":[{"query":"…","variables":{…},"first":3}],"key":"…","follow":true}
 // An operation is disposed after `first` results. With `follow`, one that breaks is begun anew behind its last cursor.
+import { once } from 'node:events';
+import { createInterface } from 'node:readline';
 import { ApolloClient, CombinedGraphQLErrors, HttpLink, InMemoryCache, gql } from '@apollo/client';
 import { createClient } from 'graphql-sse';
 import { map } from 'rxjs';
 
-const [transport, url, text] = process.argv.slice(2);
+const [transport, url] = process.argv.slice(2);
+const [text] = await once(createInterface({ input: process.stdin }), 'line');
 const { operations, key, follow = false } = JSON.parse(text);
 const headers = key === undefined ? {} : { authorization: `Bearer ${key}` };
 const say = (operation, message) => process.stdout.write(JSON.stringify({ operation, ...message }) + '\n');

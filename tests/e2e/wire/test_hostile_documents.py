@@ -17,6 +17,7 @@ from websockets.asyncio.client import connect
 from tests.e2e.client import SUBPROTOCOL, GraphqlClient
 from tests.servers.clients import http_client
 from tests.servers.headwater import HeadwaterServer
+from tests.servers.process import memory_mib, worked_s
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -91,16 +92,6 @@ REFUSALS = {"TOO_COMPLEX", "GRAPHQL_PARSE_FAILED", "GRAPHQL_VALIDATION_FAILED"}
 async def http() -> AsyncIterator[httpx.AsyncClient]:
     async with http_client() as client:
         yield client
-
-
-def worked_s(pid: int) -> float:
-    """How long the server's loop has been at work. https://docs.kernel.org/scheduler/sched-stats.html#proc-pid-schedstat"""
-    return int(Path(f"/proc/{pid}/schedstat").read_text().split()[0]) / 1e9
-
-
-def memory_mib(pid: int) -> float:
-    (kib,) = [line.split()[1] for line in Path(f"/proc/{pid}/status").read_text().splitlines() if "VmRSS" in line]
-    return int(kib) / 1024
 
 
 @pytest.mark.parametrize("name", list(REQUESTS))

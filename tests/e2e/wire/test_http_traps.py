@@ -5,6 +5,7 @@ document may be is tested with the limits, GraphiQL in a browser.
 """
 
 import asyncio
+import statistics
 import time
 from typing import Any
 
@@ -18,6 +19,7 @@ from domain.models.access import Permission, Scope, Viewer
 from tests.e2e.client import GraphqlClient
 from tests.servers.clients import http_client
 from tests.servers.headwater import HeadwaterServer
+from tests.servers.process import worked_s
 from tests.servers.served_view import serve
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -99,17 +101,20 @@ async def test_a_mutation_by_get_changes_nothing(demo_server: HeadwaterServer, a
     ids=["a query of 3 MB", "50 MB of one variable", "50 MB of many variables"],
 )
 async def test_what_is_too_large_holds_nobody_up(demo_server: HeadwaterServer, body: bytes):
+    began_s = worked_s(demo_server.pid)
     sending = asyncio.create_task(post(demo_server, body))
-    slowest_s = 0.0
+    waits_s = []
     async with GraphqlClient(demo_server.graphql_url) as client:
         while not sending.done():
-            began_s = time.monotonic()
+            asked_s = time.monotonic()
             await client.query("{ __typename }")
-            slowest_s = max(slowest_s, time.monotonic() - began_s)
+            waits_s.append(time.monotonic() - asked_s)
+    took_s = worked_s(demo_server.pid) - began_s
     answer = await sending
     assert (answer.status_code, the_error(answer)["extensions"]["code"]) == (413, "BODY_TOO_LARGE")
-    assert answer.elapsed.total_seconds() < 5  # 0.1 s where nothing else runs
-    assert slowest_s < 2
+    # It is read and thrown away: 0.1 s, and a few milliseconds for each of the others' queries.
+    assert took_s - len(waits_s) * 0.02 < 1
+    assert statistics.median(waits_s) < 1
 
 
 class Broken:

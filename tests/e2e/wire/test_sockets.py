@@ -1,13 +1,12 @@
 """graphql-transport-ws with the client that people use. https://github.com/enisdenjo/graphql-ws/blob/master/PROTOCOL.md"""
 
-import asyncio
 import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.exceptions import InvalidStatus
 from websockets.typing import Origin, Subprotocol
 
 from tests.e2e.client import SUBPROTOCOL, GraphqlClient
@@ -15,6 +14,7 @@ from tests.e2e.conftest import ADMIN_KEY
 from tests.e2e.follower import logged_cursors
 from tests.e2e.waiting import until
 from tests.e2e.wire.graphql_ws import graphql_ws
+from tests.servers.clients import close_code
 from tests.servers.headwater import HeadwaterServer
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -52,16 +52,6 @@ async def open_socket(server: HeadwaterServer, *, init: Any = None, **options: A
     await socket.send(json.dumps({"type": "connection_init"} if init is None else init))
     assert json.loads(await socket.recv()) == {"type": "connection_ack"}
     return socket
-
-
-async def close_code(socket: ClientConnection) -> int | None:
-    """The code that the server closes it with."""
-    async with asyncio.timeout(15):
-        try:
-            while True:
-                await socket.recv()
-        except ConnectionClosed:
-            return socket.close_code
 
 
 async def register(client: GraphqlClient, name: str, path: str) -> str:
@@ -249,8 +239,8 @@ class TestKey:
 
 
 class TestEnd:
-    async def test_a_client_that_is_gone_leaves_no_operation_behind(self, demo_server: HeadwaterServer):
-        async with graphql_ws(demo_server.websocket_url) as socket:
+    async def test_a_client_that_is_gone_leaves_no_operation_behind(self, server: HeadwaterServer):
+        async with graphql_ws(server.websocket_url) as socket:
             for number in range(23):
                 await socket.subscribe(str(number), _EVENTS)
             begun: set[str] = set()
@@ -258,20 +248,20 @@ class TestEnd:
                 begun.add((await socket.hear("next"))["id"])
             await socket.tell(terminate=True)
             await socket.hear("closed")
-        await until(lambda: '"operations_begun": 23,' in demo_server.log)  # no other test begins as many
-        (closed,) = [line for line in demo_server.log.splitlines() if '"operations_begun": 23,' in line]
-        assert json.loads(closed)["operations_left"] == 0
+        await until(lambda: '"socket_closed"' in server.log)
+        (closed,) = [json.loads(line) for line in server.log.splitlines() if '"socket_closed"' in line]
+        assert (closed["operations_begun"], closed["operations_left"]) == (23, 0)
 
     async def test_a_client_comes_back_after_a_restart_and_misses_nothing(
         self, server: HeadwaterServer, client: GraphqlClient, tmp_path: Path
     ):
-        names = [f"source-{number}" for number in range(9)]
+        names = [f"source-{number}" for number in range(6)]
         async with graphql_ws(server.websocket_url, retryAttempts=1_000) as socket:
             await socket.subscribe("1", _RESUMED, resume=True)
             await socket.hear("next")  # a heartbeat: nothing lies before the beginning
             for number, name in enumerate(names):
                 await register(client, name, str(tmp_path / "none.sqlite"))
-                if number in {2, 5}:
+                if number == 2:
                     await server.stop()
                     while (await socket.hear("closed"))["closed"] != 1012:
                         pass  # it tried to come back while nobody was there
@@ -282,4 +272,4 @@ class TestEnd:
         envelopes = [event["next"]["data"]["events"] for event in socket.heard if "next" in event]
         seen = [each["cursor"] for each in envelopes if each["event"]["__typename"] != "Heartbeat"]
         assert seen == (await logged_cursors(client.query))[: len(seen)]
-        assert len(seen) >= len(names) + 2
+        assert len(seen) >= len(names) + 1

@@ -1,7 +1,6 @@
 """Streams over HTTP with the clients that people use: graphql-sse, and Apollo Client's multipart subscriptions."""
 
 import asyncio
-import json
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -13,8 +12,9 @@ import pytest
 from tests.e2e.client import GraphqlClient
 from tests.e2e.conftest import ADMIN_KEY
 from tests.e2e.javascript import next_told, running, told_by
+from tests.e2e.waiting import until
 from tests.servers.headwater import HeadwaterServer
-from tests.servers.served_view import serve, until
+from tests.servers.served_view import serve
 
 Transport = Literal["sse", "multipart"]
 
@@ -46,9 +46,9 @@ async def run(
     transport: Transport, url: str, *operations: dict[str, Any], **options: Any
 ) -> list[list[dict[str, Any]]]:
     """What the client told of each operation, in order."""
-    request = json.dumps({"operations": operations, **options})
+    request = {"operations": operations, **options}
     told: list[list[dict[str, Any]]] = [[] for _ in operations]
-    for message in await told_by("streams.js", transport, url, request):
+    for message in await told_by("streams.js", transport, url, request=request):
         told[message.pop("operation")].append(message)
     return told
 
@@ -133,8 +133,8 @@ async def test_resuming_behind_a_cursor(transport: Transport, server: HeadwaterS
 
 async def test_coming_back_after_a_restart(transport: Transport, server: HeadwaterServer, file: Path):
     """A stream that the server stops is no end: clients come back, and miss nothing of what happened meanwhile."""
-    request = json.dumps({"operations": [{"query": EVENTS}], "follow": True})
-    async with running("streams.js", transport, server.graphql_url, request) as process:
+    request = {"operations": [{"query": EVENTS}], "follow": True}
+    async with running("streams.js", transport, server.graphql_url, request=request) as process:
         await next_told(process)
         seen: list[dict[str, Any]] = []
         for name in ("before", "after"):
@@ -156,8 +156,8 @@ async def test_coming_back_after_a_restart(transport: Transport, server: Headwat
 async def test_what_a_client_disposes_of_leaves_nothing(transport: Transport, field: str):
     async with serve() as served:
         before = len(asyncio.all_tasks())
-        request = json.dumps({"operations": [{"query": f"subscription {{ {field} }}", "first": 3}]})
-        async with running("streams.js", transport, served.url, request) as process:
+        request = {"operations": [{"query": f"subscription {{ {field} }}", "first": 3}]}
+        async with running("streams.js", transport, served.url, request=request) as process:
             await served.begun()
             if field == "silent":
                 process.terminate()
