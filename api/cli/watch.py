@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 from rich.text import Text
 
+from api.cli import interrupts
 from api.cli.data_source import find_source
 from api.cli.errors import Stop
 from api.cli.exit_codes import ExitCode
@@ -99,10 +100,11 @@ def _follow_events(
         with closing(session.server.follow(_EVENTS, variables)) as events:
             for data in events:
                 envelope = data["events"]
-                if envelope["event"]["__typename"] != "Heartbeat":
-                    show(envelope)
-                # Only now: what was not shown is asked for again.
-                cursor = envelope["cursor"]
+                with interrupts.undisturbed():  # what was shown is not asked for again
+                    if envelope["event"]["__typename"] != "Heartbeat":
+                        show(envelope)
+                    cursor = envelope["cursor"]
+                interrupts.check()
     finally:
         if cursor not in (None, after):
             session.err.say(f"Go on with: {_again(names, types, cursor)}")

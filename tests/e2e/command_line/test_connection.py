@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from tests.e2e.command_line.running import Command, run
+from tests.e2e.command_line.running import Command, run, run_beside, run_here
 from tests.e2e.conftest import ADMIN_KEY
 from tests.e2e.waiting import until
 from tests.servers.headwater import HeadwaterServer
@@ -48,7 +48,7 @@ VERBS = [("sources",), ("sources", "show", "shop"), ("test", "shop"), ("discover
 
 @pytest.mark.parametrize("verb", VERBS, ids=" ".join)
 async def test_no_server(verb: tuple[str, ...]):
-    ended = await run(*verb, env={"HEADWATER_URL": f"http://{LOOPBACK}:{free_port()}"})
+    ended = run_here(*verb, env={"HEADWATER_URL": f"http://{LOOPBACK}:{free_port()}"})
     assert ended.code == 69
     assert "connection refused" in ended.err
     assert "headwater serve" in ended.err
@@ -94,7 +94,7 @@ async def test_a_server_of_another_version():
     ],
 )
 async def test_a_wrong_address_or_key_is_refused_unsent(arguments: tuple[str, ...], env: dict[str, str], code: int):
-    ended = await run(*arguments, env=env)
+    ended = run_here(*arguments, env=env)
     assert ended.code == code, ended
     assert "secret" not in ended.err
     assert "Traceback" not in ended.err
@@ -102,14 +102,14 @@ async def test_a_wrong_address_or_key_is_refused_unsent(arguments: tuple[str, ..
 
 async def test_the_key(keyed_server: HeadwaterServer):
     for url in (keyed_server.url, keyed_server.graphql_url, keyed_server.url + "/"):
-        ended = await run("sources", "--url", url, env={"HEADWATER_ADMIN_KEY": ADMIN_KEY})
+        ended = run_here("sources", "--url", url, env={"HEADWATER_ADMIN_KEY": ADMIN_KEY})
         assert ended.code == 0, ended.err
         assert "demo_shop" in ended.out
     for verb in (("sources",), ("watch",)):
-        missing = await run(*verb, "--url", keyed_server.url)
+        missing = run_here(*verb, "--url", keyed_server.url)
         assert missing.code == 77
         assert "wants a key" in missing.err
-        wrong = await run(*verb, "--url", keyed_server.url, env={"HEADWATER_ADMIN_KEY": "some-other-key-0123456789"})
+        wrong = run_here(*verb, "--url", keyed_server.url, env={"HEADWATER_ADMIN_KEY": "some-other-key-0123456789"})
         assert wrong.code == 77
         assert "does not take the key" in wrong.err
         assert "some-other-key" not in wrong.err
@@ -117,11 +117,13 @@ async def test_the_key(keyed_server: HeadwaterServer):
 
 async def test_settings_of_the_server_do_not_bother_a_client(at_server: dict[str, str]):
     env = at_server | {"HEADWATER_NO_SUCH": "1", "HEADWATER_PORT": "nonsense"}
-    assert (await run("sources", env=env)).code == 0
-    refused = await run("migrate", "--check", env={"HEADWATER_NO_SUCH": "1"})
+    assert run_here("sources", env=env).code == 0
+    refused = await run_beside("migrate", "--check", env={"HEADWATER_NO_SUCH": "1"})
     assert refused.code == 78
     assert "HEADWATER_NO_SUCH" in refused.err
-    shared = await run("keys", "check", "--data-dir", "/nonexistent", env={"HEADWATER_URL": "http://127.0.0.1:1"})
+    shared = await run_beside(
+        "keys", "check", "--data-dir", "/nonexistent", env={"HEADWATER_URL": "http://127.0.0.1:1"}
+    )
     assert shared.code == 0, shared.err
 
 

@@ -3,7 +3,7 @@
 import json
 
 from tests.e2e.client import GraphqlClient
-from tests.e2e.command_line.running import Terminal, run
+from tests.e2e.command_line.running import Terminal, run, run_here
 from tests.servers.fault_proxy import Blackhole, FaultProxy
 from tests.servers.headwater import HeadwaterServer
 from tests.servers.postgresql import PostgresqlDatabase
@@ -20,7 +20,7 @@ async def test_it_passes_step_by_step(demo_server: HeadwaterServer):
     ]
     assert " ms" in steps[0]
     assert last.startswith("Passed after ")
-    told = await run("test", "demo_shop", "--json", env=env)
+    told = run_here("test", "demo_shop", "--json", env=env)
     assert json.loads(told.out)["state"] == "SUCCEEDED"
     async with Terminal(["test", "demo_shop"], columns=40, env=env) as terminal:
         assert await terminal.ended() == 0
@@ -33,7 +33,7 @@ async def test_a_missing_grant_is_named(at_server: dict[str, str], postgresql_da
         f"CREATE TABLE hidden (id int); CREATE ROLE {reader} LOGIN PASSWORD 'reader'; REVOKE ALL ON hidden FROM PUBLIC"
     )
     try:
-        added = await run(
+        added = run_here(
             *("sources", "add", reader, "--kind", "postgresql", "--host", postgresql_database.host),
             *("--port", str(postgresql_database.port), "--database", postgresql_database.name, "--user", reader),
             "--password-stdin",
@@ -41,12 +41,12 @@ async def test_a_missing_grant_is_named(at_server: dict[str, str], postgresql_da
             stdin="reader",
         )
         assert added.code == 0, added.err
-        ended = await run("test", reader, env=at_server)
+        ended = run_here("test", reader, env=at_server)
         assert ended.code == 0, ended
         assert "warned" in ended.out
         assert "Advice:" in ended.out
         assert "GRANT SELECT ON" in ended.out
-        wrong = await run(
+        wrong = run_here(
             *("sources", "add", reader, "--kind", "postgresql", "--host", postgresql_database.host),
             *("--port", str(postgresql_database.port), "--database", postgresql_database.name, "--user", reader),
             "--password-stdin",
@@ -54,7 +54,7 @@ async def test_a_missing_grant_is_named(at_server: dict[str, str], postgresql_da
             stdin="wrong",
         )
         assert wrong.code == 0
-        failed = await run("test", reader, env=at_server)
+        failed = run_here("test", reader, env=at_server)
         assert failed.code == 1
         assert "authenticate  failed" in failed.out
         assert "Failed after" in failed.out
@@ -67,7 +67,7 @@ async def test_ctrl_c_ends_it(
 ):
     async with FaultProxy(postgresql_database.host, postgresql_database.port) as proxy:
         await proxy.set_fault(Blackhole())
-        await run(
+        run_here(
             *("sources", "add", "silent", "--kind", "postgresql", "--host", "127.0.0.1", "--port", str(proxy.port)),
             *("--database", "d", "--user", "u", "--tls", "disabled"),
             env=at_server,
@@ -76,7 +76,7 @@ async def test_ctrl_c_ends_it(
             await terminal.shows("resolve")
             terminal.interrupt()
             assert await terminal.ended() == 130
-        assert "The test has ended." in terminal.text
+        assert "Cancelled: the test has ended." in terminal.text
         query = '{ dataSource(by: { name: "silent" }) { operations(first: 1) { nodes { state } } } }'
         (last,) = (await shared_client.query(query))["dataSource"]["operations"]["nodes"]
         assert last["state"] == "CANCELLED"

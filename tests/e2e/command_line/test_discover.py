@@ -14,7 +14,7 @@ from tests.e2e.client import GraphqlClient
 from tests.e2e.command_line.databases import COLUMNS, TABLES, sqlite_file
 from tests.e2e.command_line.running import Command, Terminal, run, run_here
 from tests.e2e.waiting import until
-from tests.servers.fault_proxy import Blackhole, FaultProxy, Latency
+from tests.servers.fault_proxy import Blackhole, FaultProxy, Healthy, Latency
 from tests.servers.headwater import HeadwaterServer
 from tests.servers.postgresql import PostgresqlDatabase
 
@@ -112,7 +112,7 @@ async def test_detached_it_goes_on_and_can_be_joined(
     assert detached.code == 0, detached.err
     async with Command("discover", slow, "--json", env=at_server) as joining:
         await until(lambda: "this joins it" in joining.err, timeout_s=30)
-        await network.set_fault(None)
+        await network.set_fault(Healthy())
         joined = await joining.ended()
     assert joined.code == 0, joined.err
     assert json.loads(joined.out)["id"] == json.loads(detached.out)["id"]

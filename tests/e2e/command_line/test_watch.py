@@ -5,33 +5,33 @@ import shlex
 from pathlib import Path
 
 from tests.e2e.client import GraphqlClient
-from tests.e2e.command_line.running import Command, run
+from tests.e2e.command_line.running import Command, run_here
 from tests.e2e.waiting import until
 from tests.servers.headwater import HeadwaterServer
 
 
-async def _add(server: HeadwaterServer, folder: Path, name: str) -> None:
+def _add(server: HeadwaterServer, folder: Path, name: str) -> None:
     env = {"HEADWATER_URL": server.url}
-    added = await run("sources", "add", name, "--kind", "sqlite", "--path", str(folder / "none.sqlite"), env=env)
+    added = run_here("sources", "add", name, "--kind", "sqlite", "--path", str(folder / "none.sqlite"), env=env)
     assert added.code == 0, added.err
 
 
 async def test_nothing_is_missed_over_a_kill_of_the_server(server: HeadwaterServer, tmp_path: Path):
     env = {"HEADWATER_URL": server.url}
     async with Command("watch", "--type", "data-source", "--json", env=env) as watching:
-        await _add(server, tmp_path, "probe")
+        _add(server, tmp_path, "probe")
         # Once the first line is there, it watches.
         for number in range(20):
             if watching.out:
                 break
-            await _add(server, tmp_path, f"probe {number}")
+            _add(server, tmp_path, f"probe {number}")
         await until(lambda: bool(watching.out))
-        await _add(server, tmp_path, "before")
+        _add(server, tmp_path, "before")
         await until(lambda: '"before"' in watching.out)
         server.kill()
         await until(lambda: "connection was lost" in watching.err)
         await server.start()
-        await _add(server, tmp_path, "after")
+        _add(server, tmp_path, "after")
         await until(lambda: '"after"' in watching.out, timeout_s=30)
         watching.interrupt()
         ended = await watching.ended()
@@ -44,7 +44,7 @@ async def test_nothing_is_missed_over_a_kill_of_the_server(server: HeadwaterServ
     # The command that it says goes on right behind what was shown, and not before.
     program, *again = shlex.split(ended.err.splitlines()[-1].removeprefix("Go on with: "))
     assert program == "headwater"
-    await _add(server, tmp_path, "later")
+    _add(server, tmp_path, "later")
     async with Command(*again, env=env) as watching:
         await until(lambda: "later" in watching.out)
         watching.interrupt()
@@ -55,7 +55,7 @@ async def test_nothing_is_missed_over_a_kill_of_the_server(server: HeadwaterServ
 
 async def test_only_of_one_source(demo_server: HeadwaterServer, demo_client: GraphqlClient):
     env = {"HEADWATER_URL": demo_server.url}
-    unknown = await run("watch", "--source", "demo_ship", env=env)
+    unknown = run_here("watch", "--source", "demo_ship", env=env)
     assert unknown.code == 1
     assert "demo_shop" in unknown.err
     # From before the demo was made on: all that can happen to a source.
@@ -77,5 +77,5 @@ async def test_health(demo_server: HeadwaterServer):
         await until(lambda: watching.out.count("demo_shop") > 1)
         watching.interrupt()
         assert (await watching.ended()).code == 130
-    refused = await run("watch", "--health", "--type", "change", env={"HEADWATER_URL": demo_server.url})
+    refused = run_here("watch", "--health", "--type", "change", env={"HEADWATER_URL": demo_server.url})
     assert refused.code == 2

@@ -103,14 +103,10 @@ async def test_a_worker_works_alone(shared: Mapping[str, str], request_: signal.
 
 
 async def test_a_worker_without_a_queue_is_refused(shared: Mapping[str, str]):
-    for missing in ("HEADWATER_DATABASE_URL", "HEADWATER_REDIS_URL"):
-        refused = await run("worker", env={name: value for name, value in shared.items() if name != missing})
-        assert refused.code == 78
-        assert missing in refused.err
-        assert "headwater serve" in refused.err
-    alone = await run("worker", env=dict(shared) | {"HEADWATER_DATABASE_URL": "sqlite+aiosqlite:////nonexistent/x"})
-    assert alone.code == 78
-    assert "PostgreSQL" in alone.err
+    refused = await run("worker", env={name: value for name, value in shared.items() if name != "HEADWATER_REDIS_URL"})
+    assert refused.code == 78
+    assert "HEADWATER_REDIS_URL" in refused.err
+    assert "headwater serve" in refused.err
 
 
 async def test_a_worker_whose_store_is_away_says_so(shared: Mapping[str, str]):

@@ -1,6 +1,6 @@
+import resource
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 from api.cli.app import EXIT_CODES
@@ -27,14 +27,15 @@ def test_help_is_fast_and_loads_no_server():
         [sys.executable, "-c", program], cwd=REPOSITORY, capture_output=True, text=True, timeout=60, check=True
     )
     assert loaded.stdout.split() == []
-    # The best of several: others use this machine too.
-    times = []
+    # The time that its processor spends, whoever else uses this machine; the best of several, as caches fill.
+    spent_s = []
     for _ in range(4):
-        begun_s = time.monotonic()
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
         subprocess.run(
             [sys.executable, "-m", "api", "--help"], cwd=REPOSITORY, capture_output=True, timeout=60, check=True
         )
-        times.append(time.monotonic() - begun_s)
-        if times[-1] < 0.5:
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        spent_s.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
+        if spent_s[-1] < 0.5:
             return
-    assert min(times) < 1.5, times  # under half a second on a machine that is not busy
+    assert min(spent_s) < 1.0, spent_s  # half a second, and as much again for a slow processor
