@@ -15,6 +15,7 @@ from tests.e2e.client import GraphqlClient
 from tests.e2e.waiting import until
 from tests.e2e.wire.raw_socket import CONTINUATION, INIT, PING, TEXT, RawSocket, frame, raw_socket, text
 from tests.servers.headwater import HeadwaterServer
+from tests.servers.ports import LOOPBACK
 from tests.servers.process import memory_mib
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -28,6 +29,7 @@ _GROWTH_MIB = 8
 # For a query that comes in the middle of a flood. Far above what it takes on an idle machine, and far below the
 # seconds that a megabyte of pings would take.
 _OTHERS_S = 0.5
+_HELD_MIB = 160  # 64 of bodies, and what connections hold that have been refused
 _EVENTS = {"query": "subscription { events(heartbeatSeconds: 300) { cursor } }"}
 _HEALTH = {"query": "subscription { health { name } }"}
 
@@ -188,3 +190,32 @@ async def test_a_socket_that_says_nothing_is_closed_in_time(flooded: HeadwaterSe
     async with raw_socket(flooded) as late:
         await late.send(INIT)
         assert (await late.hear())[0] == TEXT
+
+
+async def test_bodies_without_an_end_fill_no_memory(flooded: HeadwaterServer):
+    """Of hundreds of megabytes no more than the bound is held, and requests of a usual size are served meanwhile."""
+    head = f"POST /graphql HTTP/1.1\r\nHost: {LOOPBACK}:{flooded.port}\r\nContent-Type: application/json\r\n"
+    unfinished = f"{head}Content-Length: 1000001\r\n\r\n".encode() + b" " * 1_000_000
+    before_mib = memory_mib(flooded.pid)
+    statuses: Counter[bytes] = Counter()
+
+    async def begin() -> None:
+        reader, writer = await asyncio.open_connection(LOOPBACK, flooded.port)
+        try:
+            writer.write(unfinished)
+            statuses[(await reader.readline())[9:12]] += 1
+            await asyncio.Event().wait()
+        finally:
+            writer.transport.abort()
+
+    tasks = [asyncio.create_task(begin()) for _ in range(300)]
+    try:
+        await until(lambda: statuses.total() > 220, timeout_s=30)
+        assert set(statuses) == {b"503"}
+        assert memory_mib(flooded.pid) - before_mib < _HELD_MIB
+        async with GraphqlClient(flooded.graphql_url) as other:
+            await other.query("{ __typename }")
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)

@@ -169,8 +169,8 @@ async def test_far_more_connections_than_the_bound_are_reset():
         await asyncio.sleep(0.5)
         ends = [await ended(reader) for reader, _ in opened]
     assert ends[:3] == [None] * 3
-    assert ends.count(b"HTTP/1.1 503") in range(90, 110)
-    assert ends.count(b"") > 30
+    assert ends.count(b"HTTP/1.1 503") >= 90
+    assert ends.count(b"") > 10
 
 
 async def ended(reader: asyncio.StreamReader) -> bytes | None:
