@@ -8,6 +8,7 @@ from typing import Annotated, Any
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from api import defaults
 from api.limits import ConnectionLimits, DocumentLimits, SocketLimits, WebLimits
 from api.loopback import is_loopback
 from domain.errors import StartRefused
@@ -27,10 +28,10 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, extra="forbid", frozen=True, env_ignore_empty=True)
 
-    host: str = Field("127.0.0.1", description="Address to serve on. Anything but loopback needs an admin key.")
-    port: int = Field(8000, ge=0, le=65_535, description="Port to serve on; 0 takes a free one.")
+    host: str = Field(defaults.HOST, description="Address to serve on. Anything but loopback needs an admin key.")
+    port: int = Field(defaults.PORT, ge=0, le=65_535, description="Port to serve on; 0 takes a free one.")
     data_dir: Path = Field(
-        Path("data"), description="Folder of the embedded metadata store, its key file and the demo."
+        defaults.DATA_DIR, description="Folder of the embedded metadata store, its key file and the demo."
     )
     demo: bool = Field(False, description="Make a small demo shop, register it and discover it.")
     admin_key: SecretStr | None = Field(

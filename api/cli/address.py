@@ -4,13 +4,14 @@ import os
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
+from api import defaults
 from api.cli.errors import Stop
 from api.cli.exit_codes import ExitCode
 from api.loopback import is_loopback
 
 URL_VARIABLE = "HEADWATER_URL"
 KEY_VARIABLE = "HEADWATER_ADMIN_KEY"
-DEFAULT_URL = "http://127.0.0.1:8000"
+DEFAULT_URL = f"http://{defaults.HOST}:{defaults.PORT}"
 _PATH = "/graphql"
 _PAGE = "/graphiql"  # what people copy from the browser
 

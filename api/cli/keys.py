@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from api.cli.errors import Stop
+from api.defaults import DATA_DIR
 
 _KEY_BYTES = 32
 
@@ -28,7 +29,7 @@ def new(
 @app.command()
 def check(
     data_dir: Annotated[
-        Path | None, typer.Option(help="Folder of the metadata store and its key file (./data).")
+        Path | None, typer.Option(help=f"Folder of the metadata store and its key file (./{DATA_DIR}).")
     ] = None,
 ) -> None:
     """Say whether the configured key opens what is sealed in the metadata store. Nothing is made or changed."""

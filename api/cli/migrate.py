@@ -6,13 +6,16 @@ from typing import Annotated
 import typer
 
 from api.cli.exit_codes import ExitCode
+from api.defaults import DATA_DIR
 
 
 def migrate(
     check: Annotated[
         bool, typer.Option("--check", help="Only say whether there is something to do: exit code 0 if not, else 1.")
     ] = False,
-    data_dir: Annotated[Path | None, typer.Option(help="Folder of the embedded metadata store (./data).")] = None,
+    data_dir: Annotated[
+        Path | None, typer.Option(help=f"Folder of the embedded metadata store (./{DATA_DIR}).")
+    ] = None,
 ) -> None:
     """Bring the metadata store up to date. Doing it again changes nothing."""
     import asyncio

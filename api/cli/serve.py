@@ -6,13 +6,14 @@ from typing import Annotated
 import typer
 
 from api.cli import interrupts
+from api.defaults import DATA_DIR, HOST, PORT
 
 
 def serve(
-    host: Annotated[str | None, typer.Option(help="Address to serve on (127.0.0.1).")] = None,
-    port: Annotated[int | None, typer.Option(help="Port to serve on (8000); 0 takes a free one.")] = None,
+    host: Annotated[str | None, typer.Option(help=f"Address to serve on ({HOST}).")] = None,
+    port: Annotated[int | None, typer.Option(help=f"Port to serve on ({PORT}); 0 takes a free one.")] = None,
     data_dir: Annotated[
-        Path | None, typer.Option(help="Folder of the metadata store, its key and the demo (./data).")
+        Path | None, typer.Option(help=f"Folder of the metadata store, its key and the demo (./{DATA_DIR}).")
     ] = None,
     demo: Annotated[bool, typer.Option("--demo", help="Make a demo shop, register and discover it.")] = False,
 ) -> None:
