@@ -4,10 +4,10 @@ import asyncio
 import time
 from typing import Any
 
-import httpx
 import pytest
 
 from tests.e2e.client import GraphqlClient
+from tests.servers.clients import http_client
 from tests.servers.headwater import HeadwaterServer
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -45,7 +45,7 @@ async def test_it_ends_as_one_error(demo_server: HeadwaterServer, name: str):
     waits_s: list[float] = []
 
     async def ask_for_little() -> None:
-        async with httpx.AsyncClient(trust_env=False, verify=False, timeout=30) as other:  # noqa: S501
+        async with http_client(timeout=30) as other:
             while True:
                 began_s = time.perf_counter()
                 assert (await other.get(f"{demo_server.url}/livez")).status_code == 200
