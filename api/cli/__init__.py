@@ -4,7 +4,6 @@ Modules are light to import, because `headwater --help` reads them all: what a c
 HTTP, tables) is imported when it runs.
 """
 
-import signal
 import sys
 
 
@@ -13,8 +12,10 @@ def main() -> None:
 
     SIGTERM does what ctrl-C does. As the first process of a container we would not notice it at all without a handler.
     """
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
+        import signal  # it takes a moment too
+
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
         from api.cli.app import run
 
         code = run()
