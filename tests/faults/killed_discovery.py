@@ -113,7 +113,7 @@ async def run(database: PostgresqlDatabase, folder: Path, *, tables: int, kills:
             await server.start()
             await _settle(server, source_id, operation_id, watch, report)
         async with GraphqlClient(server.graphql_url) as client:
-            logged = await logged_cursors(client)
+            logged = await logged_cursors(client.query)
         await until(lambda: len(follower.cursors) >= len(logged), timeout_s=30)
         report.events = len(logged)
         if follower.cursors != logged:
