@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import fcntl
-import io
 import os
 import pty
 import signal
@@ -18,9 +17,7 @@ from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
-from unittest import mock
 
-from api.cli import app
 from tests.e2e.waiting import until
 from tests.servers.headwater import HeadwaterServer
 from tests.servers.process import dies_with_us
@@ -53,23 +50,18 @@ async def run(*arguments: str, env: Mapping[str, str] | None = None, stdin: str 
         return await command.ended(timeout_s=timeout_s)
 
 
-def run_here(*arguments: str, env: Mapping[str, str] | None = None, stdin: str = "") -> Ended:
-    """Like `run`, inside this process: it saves the half second that Python takes to load everything."""
-    out, err = (io.TextIOWrapper(io.BytesIO(), "utf-8", write_through=True) for _ in range(2))
-    with (
-        mock.patch.dict(os.environ, environment(env), clear=True),
-        mock.patch.object(sys, "argv", ["headwater", *arguments]),
-        mock.patch.object(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin.encode()), "utf-8")),
-        contextlib.redirect_stdout(out),
-        contextlib.redirect_stderr(err),
-    ):
-        code = app.run()
-    return Ended(code, *(stream.buffer.getvalue().decode() for stream in (out, err)))
-
-
-async def run_beside(*arguments: str, env: Mapping[str, str] | None = None) -> Ended:
-    """`run_here` for commands that have an event loop of their own: in another thread."""
-    return await asyncio.to_thread(run_here, *arguments, env=env)
+def run_here(*arguments: str, env: Mapping[str, str] | None = None, stdin: str = "", timeout_s: float = 60.0) -> Ended:
+    """Like `run`, while the loop stands still: for commands that need nothing of the test meanwhile."""
+    done = subprocess.run(
+        [*dies_with_us(signal.SIGKILL), *HEADWATER, *arguments],
+        cwd=REPOSITORY,
+        env=environment(env),
+        input=stdin.encode(),
+        capture_output=True,
+        timeout=timeout_s,
+        check=False,
+    )
+    return Ended(done.returncode, done.stdout.decode(), done.stderr.decode())
 
 
 @contextlib.asynccontextmanager

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from tests.e2e.command_line.running import Command, run, run_beside, run_here
+from tests.e2e.command_line.running import Command, run, run_here
 from tests.e2e.conftest import ADMIN_KEY
 from tests.e2e.waiting import until
 from tests.servers.headwater import HeadwaterServer
@@ -118,12 +118,10 @@ async def test_the_key(keyed_server: HeadwaterServer):
 async def test_settings_of_the_server_do_not_bother_a_client(at_server: dict[str, str]):
     env = at_server | {"HEADWATER_NO_SUCH": "1", "HEADWATER_PORT": "nonsense"}
     assert run_here("sources", env=env).code == 0
-    refused = await run_beside("migrate", "--check", env={"HEADWATER_NO_SUCH": "1"})
+    refused = await run("migrate", "--check", env={"HEADWATER_NO_SUCH": "1"})
     assert refused.code == 78
     assert "HEADWATER_NO_SUCH" in refused.err
-    shared = await run_beside(
-        "keys", "check", "--data-dir", "/nonexistent", env={"HEADWATER_URL": "http://127.0.0.1:1"}
-    )
+    shared = await run("keys", "check", "--data-dir", "/nonexistent", env={"HEADWATER_URL": "http://127.0.0.1:1"})
     assert shared.code == 0, shared.err
 
 

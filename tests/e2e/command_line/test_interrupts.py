@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.command_line.running import Command, Ended, run_beside, run_here, serving
+from tests.e2e.command_line.running import Command, Ended, run, run_here, serving
 from tests.e2e.waiting import until, until_async
 from tests.servers.ports import free_port
 from tests.servers.postgresql import PostgresqlDatabase
@@ -72,6 +72,6 @@ async def test_migrate_on_postgresql(postgresql_database: PostgresqlDatabase):
 
 
 async def _check_migration(env: dict[str, str]) -> None:
-    again = await run_beside("migrate", env=env)
+    again = await run("migrate", env=env)
     assert again.code == 0, again.err
-    assert (await run_beside("migrate", "--check", env=env)).code == 0
+    assert (await run("migrate", "--check", env=env)).code == 0
