@@ -16,7 +16,7 @@ from api.app import build_app, build_view
 from api.bootstrap import open_headwater
 from api.data_folder import locked
 from api.demo import source as demo
-from api.settings import Settings
+from api.settings import Settings, in_clear
 from api.signals import Startup, on_stop, until_stopped
 from api.web.auth import check_binding
 from api.web.http_protocol import http_protocol
@@ -30,7 +30,7 @@ _OPEN_FILES = 65_536  # enough for every socket that the bounds let in, and smal
 
 def serve(settings: Settings) -> None:
     """Runs until SIGINT or SIGTERM. Raises `StartRefused`, `Unavailable`."""
-    check_binding(settings.host, None if settings.admin_key is None else settings.admin_key.get_secret_value())
+    check_binding(settings.host, in_clear(settings.admin_key))
     _raise_open_files()
     with (
         locked(settings.data_dir),
